@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The request of the hook socket: KubeArmor's HookRequest with one more key, `oci`, of ours
+ * (docs/protocol.md, "The hook socket").
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/container.h"
+
+enum {
+        /* What KubeArmor's listener reads at once, and so the most that is ever sent in a stream. */
+        KH_REQUEST_STREAM_MAX = 4096,
+        /* What our listener takes, whole, from a stream or a memfd; a spool file's size as well. */
+        KH_REQUEST_MAX = 1024 * 1024,
+};
+
+/* The id of the delete that an empty snapshot consists of; no container's. */
+#define KH_RESERVED_ID KH_SPAN("kubearmor-hook.none")
+
+enum kh_operation { KH_OP_CREATE = 0, KH_OP_DELETE = 1 };
+
+struct kh_request {
+        enum kh_operation operation;
+        bool detached; /* part of a snapshot: the container ran before */
+        bool test;     /* a probe of the set-up: answered, never taken in */
+        uint64_t duration_us; /* the hook's life so far; 0 when unknown */
+        struct kh_container container;
+};
+
+enum kh_request_detail {
+        KH_REQUEST_WHOLE,
+        KH_REQUEST_BOUNDED,  /* without labels and annotations; says that it is cut */
+        KH_REQUEST_IDENTITY, /* KubeArmor's `container` alone, without labels */
+};
+
+void kh_request_write(struct kh_buf *b, const struct kh_request *r, enum kh_request_detail detail);
+
+/*
+ * Reads one request from TEXT, which is changed, and to which the spans in *RET point. -EBADMSG for
+ * what is no JSON object, -EINVAL for one that lacks a usable id or operation.
+ */
+int kh_request_read(char *text, size_t n, struct kh_request *ret, struct kh_err *err);
+
+/*
+ * Whether an id may be one: 1 to 255 bytes of [A-Za-z0-9_.+-], not "." or "..". Runtimes allow no
+ * more (runc's and crun's validateID, containerd's identifiers.Validate are all narrower).
+ */
+bool kh_container_id_is_valid(struct kh_span id);
