@@ -10,7 +10,7 @@
 bool kh_parse_u64(struct kh_span text, uint64_t max, uint64_t *ret);
 
 /*
- * "1s", "250ms", "1m", "1.5s"; a bare number is refused, for nobody knows its unit. False when it is
- * malformed or larger than an hour.
+ * "1s", "250ms", "1m", "1.5s"; a bare number is refused, for nobody knows its unit. False when it
+ * is malformed or larger than an hour.
  */
 bool kh_parse_duration_ns(struct kh_span text, uint64_t *ret_ns);

@@ -104,7 +104,8 @@ static bool take_string(struct kh_json *j, struct kh_span *ret, char **escape)
 }
 
 /* Goes on byte by byte from P to LIMIT; returns where the depth became 0, or NULL. */
-static char *balance_bytes(char *p, const char *limit, size_t *depth, bool *in_string, char **stopped)
+static char *balance_bytes(
+        char *p, const char *limit, size_t *depth, bool *in_string, char **stopped)
 {
         for (; p < limit; p++) {
                 if (*in_string) {
@@ -165,7 +166,8 @@ static uint64_t prefix_xor(uint64_t x)
  * Past the containers that are open at P, 64 bytes a step: which bytes lie within strings follows
  * from the quotes alone, as long as a block has no backslash; one that has is walked by bytes.
  */
-static char *balance_blocks(char *p, const char *end, size_t *depth, bool *in_string, char **stopped)
+static char *balance_blocks(
+        char *p, const char *end, size_t *depth, bool *in_string, char **stopped)
 {
         while (end - p >= BLOCK) {
                 struct block b = scan_block(p);

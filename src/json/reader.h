@@ -82,10 +82,10 @@ bool kh_json_raw(struct kh_json *j, struct kh_span *ret);
 bool kh_json_end(struct kh_json *j);
 
 /*
- * Finds the end of the first value in a stream that arrives in pieces. Zero-initialise it; each call
- * is given the whole text so far (the scan goes on where it stopped) and returns the length of the
- * first complete object, leading blanks included, 0 when more must come, or -EBADMSG when the text
- * does not begin with an object.
+ * Finds the end of the first value in a stream that arrives in pieces. Zero-initialise it; each
+ * call is given the whole text so far (the scan goes on where it stopped) and returns the length of
+ * the first complete object, leading blanks included, 0 when more must come, or -EBADMSG when the
+ * text does not begin with an object.
  */
 struct kh_json_frame {
         size_t scanned;

@@ -28,11 +28,10 @@ static void put_escape(struct kh_buf *b, unsigned char c)
         }
 }
 
-void kh_json_put_string(struct kh_buf *b, struct kh_span s)
+void kh_json_put_text(struct kh_buf *b, struct kh_span s)
 {
         size_t from = 0;
 
-        kh_buf_char(b, '"');
         for (size_t i = 0; i < s.n; i++) {
                 unsigned char c = (unsigned char)s.p[i];
 
@@ -42,7 +41,14 @@ void kh_json_put_string(struct kh_buf *b, struct kh_span s)
                 put_escape(b, c);
                 from = i + 1;
         }
-        kh_buf_put(b, s.p + from, s.n - from);
+        if (s.n)
+                kh_buf_put(b, s.p + from, s.n - from);
+}
+
+void kh_json_put_string(struct kh_buf *b, struct kh_span s)
+{
+        kh_buf_char(b, '"');
+        kh_json_put_text(b, s);
         kh_buf_char(b, '"');
 }
 

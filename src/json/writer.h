@@ -10,6 +10,9 @@
 /* A string with its quotes; every control character is escaped, so that a line stays one line. */
 void kh_json_put_string(struct kh_buf *b, struct kh_span s);
 
+/* What stands between the quotes, for a string that is put together from parts. */
+void kh_json_put_text(struct kh_buf *b, struct kh_span s);
+
 void kh_json_open(struct kh_buf *b, char bracket);  /* '{' or '[' as an element or a value */
 void kh_json_close(struct kh_buf *b, char bracket); /* '}' or ']' */
 

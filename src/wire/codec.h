@@ -2,9 +2,9 @@
 /* A container as JSON: the object of docs/protocol.md, "The container object". */
 #pragma once
 
+#include "wire/container.h"
 #include "json/reader.h"
 #include "json/writer.h"
-#include "wire/container.h"
 
 enum kh_members {
         KH_MEMBERS_ALL,

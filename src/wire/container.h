@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is known of one container: the type that every part of the product speaks. A fact that could
- * not be determined is absent: a span whose p is NULL, a number that is 0, a KH_UNKNOWN. Spans point
- * into a buffer that whoever filled the struct owns.
+ * not be determined is absent: a span whose p is NULL, a number that is 0, a KH_UNKNOWN. Spans
+ * point into a buffer that whoever filled the struct owns.
  *
  * docs/protocol.md says what each member means, member by member, under its JSON name.
  */
@@ -69,10 +69,10 @@ struct kh_container {
 
         /* Its init process, as the host sees it. */
         uint32_t pid;
-        uint64_t start_time;     /* clock ticks since boot: field 22 of /proc/PID/stat */
-        uint64_t ns[KH_NS_COUNT]; /* inode numbers */
-        uint8_t ns_host;         /* bit 1 << KH_NS_x: the runtime's own, so the host's */
-        uint8_t ns_joined;       /* bit 1 << KH_NS_x: another container's or a pinned one */
+        uint64_t start_time;             /* clock ticks since boot: field 22 of /proc/PID/stat */
+        uint64_t ns[KH_NS_COUNT];        /* inode numbers */
+        uint8_t ns_host;                 /* bit 1 << KH_NS_x: the runtime's own, so the host's */
+        uint8_t ns_joined;               /* bit 1 << KH_NS_x: another container's or a pinned one */
         struct kh_span cgroup_path;      /* as the kernel names it, from the hierarchy's root */
         struct kh_span cgroup_spec_path; /* linux.cgroupsPath, in either driver's form */
         uint64_t cgroup_id;              /* inode number of its directory in the v2 hierarchy */

@@ -10,10 +10,12 @@
 #include "wire/container.h"
 
 enum {
-        /* What KubeArmor's listener reads at once, and so the most that is ever sent in a stream. */
+        /* What KubeArmor's listener reads at once, and so the most that is ever sent in a stream.
+         */
         KH_REQUEST_STREAM_MAX = 4096,
         /* What our listener takes, whole, from a stream or a memfd; a spool file's size as well. */
         KH_REQUEST_MAX = 1024 * 1024,
+        KH_ID_MAX = 255, /* NAME_MAX */
 };
 
 /* The id of the delete that an empty snapshot consists of; no container's. */
@@ -23,8 +25,8 @@ enum kh_operation { KH_OP_CREATE = 0, KH_OP_DELETE = 1 };
 
 struct kh_request {
         enum kh_operation operation;
-        bool detached; /* part of a snapshot: the container ran before */
-        bool test;     /* a probe of the set-up: answered, never taken in */
+        bool detached;        /* part of a snapshot: the container ran before */
+        bool test;            /* a probe of the set-up: answered, never taken in */
         uint64_t duration_us; /* the hook's life so far; 0 when unknown */
         struct kh_container container;
 };
@@ -44,7 +46,7 @@ void kh_request_write(struct kh_buf *b, const struct kh_request *r, enum kh_requ
 int kh_request_read(char *text, size_t n, struct kh_request *ret, struct kh_err *err);
 
 /*
- * Whether an id may be one: 1 to 255 bytes of [A-Za-z0-9_.+-], not "." or "..". Runtimes allow no
- * more (runc's and crun's validateID, containerd's identifiers.Validate are all narrower).
+ * Whether an id may be one: the name of a directory, which is what it is to every runtime. crun
+ * allows any byte but '/'; runc and containerd allow less.
  */
 bool kh_container_id_is_valid(struct kh_span id);
