@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bounded reads. None of them waits for longer than its deadline; EINTR is no failure. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * A file of the kernel's (procfs, cgroupfs) that one read gives whole. -EFBIG when it fills the
+ * buffer, for then nobody knows what was cut off; otherwise the length.
+ */
+ssize_t kh_read_kernel_file(int dir, const char *name, char *buf, size_t cap);
+
+/*
+ * A regular file, whole, of at most CAP bytes; a symlink is followed, a FIFO or a device is never
+ * waited for. *RET_N gets the length. -EFBIG: larger; -EINVAL: no regular file.
+ */
+int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n);
+
+/* All of it, in as many writes as it takes. */
+int kh_write_all(int fd, const char *p, size_t n);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proc/proc.h"
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/number.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int kh_proc_open(int proc, pid_t pid)
+{
+        char digits[21];
+        struct kh_buf name = kh_buf_of(digits, sizeof(digits));
+        int fd;
+
+        if (pid <= 0)
+                return -ESRCH;
+        kh_buf_u64(&name, (uint64_t)pid);
+        kh_buf_terminate(&name);
+        fd = openat(proc, digits, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Behind the Nth blank of TEXT, up to the next one. */
+static struct kh_span field(struct kh_span text, unsigned nth)
+{
+        while (nth--) {
+                const char *blank = text.n ? memchr(text.p, ' ', text.n) : NULL;
+
+                if (!blank)
+                        return (struct kh_span){ 0 };
+                text = kh_span_from(text, (size_t)(blank - text.p) + 1);
+        }
+        for (size_t i = 0; i < text.n; i++) {
+                if (text.p[i] == ' ' || text.p[i] == '\n')
+                        text.n = i;
+        }
+        return text;
+}
+
+int kh_proc_parse_stat(struct kh_span text, struct kh_proc_stat *ret)
+{
+        /* comm may hold anything, parentheses and blanks too: it ends at the last ')'. */
+        const char *open = text.n ? memchr(text.p, '(', text.n) : NULL;
+        const char *close = text.n ? memrchr(text.p, ')', text.n) : NULL;
+        struct kh_span rest;
+        uint64_t ppid, start_time;
+        size_t n;
+
+        if (!open || !close || close < open)
+                return -EBADMSG;
+        n = (size_t)(close - open) - 1;
+        if (n >= sizeof(ret->comm))
+                n = sizeof(ret->comm) - 1;
+        rest = kh_span_from(text, (size_t)(close - text.p));
+        /* In `rest` the state is field 1; ppid is field 4 and starttime 22 of the whole. */
+        if (!kh_parse_u64(field(rest, 2), INT_MAX, &ppid) ||
+                !kh_parse_u64(field(rest, 20), UINT64_MAX, &start_time))
+                return -EBADMSG;
+        memcpy(ret->comm, open + 1, n);
+        ret->comm[n] = '\0';
+        ret->ppid = (pid_t)ppid;
+        ret->start_time = start_time;
+        return 0;
+}
+
+int kh_proc_stat(int process, struct kh_proc_stat *ret)
+{
+        char buf[1024]; /* 52 numbers of at most 20 digits, most of them short, and comm */
+        ssize_t n = kh_read_kernel_file(process, "stat", buf, sizeof(buf));
+
+        if (n < 0)
+                return (int)n;
+        return kh_proc_parse_stat((struct kh_span){ buf, (size_t)n }, ret);
+}
+
+static const char *const ns_file[KH_NS_COUNT] = {
+        [KH_NS_PID] = "ns/pid",
+        [KH_NS_MNT] = "ns/mnt",
+        [KH_NS_NET] = "ns/net",
+        [KH_NS_IPC] = "ns/ipc",
+        [KH_NS_UTS] = "ns/uts",
+        [KH_NS_USER] = "ns/user",
+        [KH_NS_CGROUP] = "ns/cgroup",
+        [KH_NS_TIME] = "ns/time",
+};
+
+int kh_proc_namespace(int process, enum kh_ns which, uint64_t *ret)
+{
+        struct stat st;
+
+        if (fstatat(process, ns_file[which], &st, 0) < 0)
+                return -errno;
+        *ret = st.st_ino;
+        return 0;
+}
+
+void kh_proc_namespaces(int process, uint64_t ret[KH_NS_COUNT])
+{
+        for (int i = 0; i < KH_NS_COUNT; i++) {
+                if (kh_proc_namespace(process, (enum kh_ns)i, &ret[i]) < 0)
+                        ret[i] = 0;
+        }
+}
+
+/* The next line of TEXT, "hierarchy:controllers:path" (cgroups(7)), split. */
+static bool next_cgroup(struct kh_span *text, bool *unified, struct kh_span *ret_path)
+{
+        const char *line_end, *first, *second;
+        struct kh_span line = *text;
+
+        if (text->n == 0)
+                return false;
+        line_end = memchr(text->p, '\n', text->n);
+        if (line_end) {
+                line.n = (size_t)(line_end - text->p);
+                *text = kh_span_from(*text, line.n + 1);
+        } else {
+                text->n = 0;
+        }
+        first = memchr(line.p, ':', line.n);
+        second = first ? memchr(first + 1, ':', (size_t)(line.p + line.n - first - 1)) : NULL;
+        if (!second)
+                return false;
+        *unified = second == first + 1;
+        *ret_path = kh_span_from(line, (size_t)(second - line.p) + 1);
+        return true;
+}
+
+/* "/.." is how a path outside the reader's cgroup namespace begins; "/" is nobody's own cgroup. */
+static bool is_own_cgroup(struct kh_span path)
+{
+        return path.n > 1 && path.p[0] == '/' && !kh_span_starts(path, KH_SPAN("/.."));
+}
+
+static uint64_t cgroup_inode(const char *cgroupfs, bool hybrid, struct kh_span path)
+{
+        char full[PATH_MAX];
+        struct kh_buf b = kh_buf_of(full, sizeof(full));
+        struct stat st;
+
+        kh_buf_span(&b, kh_span_of(cgroupfs));
+        if (hybrid)
+                kh_buf_lit(&b, "/unified");
+        kh_buf_span(&b, path);
+        if (!kh_buf_terminate(&b) || stat(full, &st) < 0)
+                return 0;
+        return st.st_ino;
+}
+
+int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgroup *ret)
+{
+        ssize_t n = kh_read_kernel_file(process, "cgroup", buf, KH_CGROUP_FILE_MAX);
+        struct kh_span text = { buf, n > 0 ? (size_t)n : 0 };
+        struct kh_span path, v2 = { 0 }, v1 = { 0 };
+        bool unified, hybrid = false;
+
+        *ret = (struct kh_cgroup){ 0 };
+        if (n < 0)
+                return (int)n;
+        while (next_cgroup(&text, &unified, &path)) {
+                hybrid |= !unified;
+                if (!is_own_cgroup(path))
+                        continue;
+                if (unified)
+                        v2 = path;
+                else if (!v1.p)
+                        v1 = path;
+        }
+        ret->path = v2.p ? v2 : v1;
+        if (v2.p)
+                ret->id = cgroup_inode(cgroupfs, hybrid, v2);
+        return 0;
+}
+
+int kh_pidfd_open(pid_t pid)
+{
+        long fd = syscall(SYS_pidfd_open, pid, 0);
+
+        return fd < 0 ? -errno : (int)fd;
+}
