@@ -8,6 +8,7 @@
 #include "base/number.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -149,27 +150,13 @@ ssize_t kh_spool_list(int dir, struct kh_spool_entry *ret, size_t cap)
         return (ssize_t)list.n;
 }
 
-struct census {
-        int dir;
-        size_t files;
-        uint64_t bytes;
-        struct kh_spool_entry oldest;
-};
-
-static bool census_add(void *arg, const struct kh_spool_entry *e)
+static off_t size_of(int dir, const struct kh_spool_entry *e)
 {
-        struct census *census = arg;
         char name[KH_SPOOL_NAME_MAX];
         struct stat st;
 
         kh_spool_format_name(e, name);
-        if (fstatat(census->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return true; /* taken meanwhile */
-        if (census->files == 0 || compare(e, &census->oldest) < 0)
-                census->oldest = *e;
-        census->files++;
-        census->bytes += (uint64_t)st.st_size;
-        return true;
+        return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
 }
 
 static void drop(int dir, const struct kh_spool_entry *e)
@@ -188,17 +175,20 @@ static void drop(int dir, const struct kh_spool_entry *e)
 
 static int make_room(int dir, size_t n)
 {
-        for (;;) {
-                struct census census = { .dir = dir };
-                int r = for_each(dir, census_add, &census);
+        static struct kh_spool_entry entries[KH_SPOOL_FILES_MAX];
+        ssize_t files = kh_spool_list(dir, entries, KH_SPOOL_FILES_MAX);
+        uint64_t bytes = n;
 
-                if (r < 0)
-                        return r;
-                if (census.files == 0 || (census.files < KH_SPOOL_FILES_MAX &&
-                                                 census.bytes + n <= KH_SPOOL_BYTES_MAX))
-                        return 0;
-                drop(dir, &census.oldest);
+        if (files < 0)
+                return (int)files;
+        for (ssize_t i = 0; i < files; i++)
+                bytes += (uint64_t)size_of(dir, &entries[i]);
+        for (ssize_t i = 0;
+                i < files && (files - i >= KH_SPOOL_FILES_MAX || bytes > KH_SPOOL_BYTES_MAX); i++) {
+                bytes -= (uint64_t)size_of(dir, &entries[i]);
+                drop(dir, &entries[i]);
         }
+        return 0;
 }
 
 /* Gives the nameless file its name: no reader sees it before it is whole. */
