@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real OCI runtimes, called as containerd and Podman call them, inside a view."""
+
+import json
+import os
+import subprocess
+
+from harness import HANG_S
+
+
+class RuntimeFailed(AssertionError):
+    """The runtime refused; its own words are the message."""
+
+
+class Runtime:
+    def __init__(self, name, view, scratch):
+        self.name = name
+        self.view = view
+        self._scratch = scratch
+        self._alive = {}
+
+    def _run(self, *argv, check=True):
+        """The container inherits stdout and stderr, so these are files: a pipe would never end."""
+        with open(self._scratch / "runtime.out", "w+b") as out:
+            done = self.view.run([self.name, *argv], stdout=out, stderr=subprocess.STDOUT,
+                                 timeout=HANG_S)
+            out.seek(0)
+            text = out.read().decode(errors="replace")
+        if check and done.returncode:
+            raise RuntimeFailed(f"{self.name} {argv[0]}: exit {done.returncode}: {text.strip()}")
+        return done.returncode, text
+
+    def create(self, ident, bundle, check=True):
+        self._alive[ident] = True
+        return self._run("create", "--bundle", bundle, ident, check=check)
+
+    def popen(self, verb, ident, bundle, **kwargs):
+        self._alive[ident] = True
+        return self.view.popen([self.name, verb, "--bundle", bundle, ident], **kwargs)
+
+    def start(self, ident):
+        return self._run("start", ident)
+
+    def state(self, ident):
+        return json.loads(self._run("state", ident)[1])
+
+    def pid(self, ident):
+        return self.state(ident)["pid"]
+
+    def kill(self, ident, signal="KILL"):
+        return self._run("kill", ident, signal)
+
+    def delete(self, ident, check=True):
+        self._alive.pop(ident, None)
+        return self._run("delete", "--force", ident, check=check)
+
+    def close(self):
+        for ident in list(self._alive):
+            self.delete(ident, check=False)
+
+
+def version(name):
+    return subprocess.run([name, "--version"], capture_output=True, text=True,
+                          check=True).stdout.splitlines()[0]
+
+
+def exists(pid):
+    return os.path.exists(f"/proc/{pid}")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness import HOOK, HOOKD, bundle, observe
+from harness.daemon import Daemon
+from harness.recorder import Recorder
+from harness.runtime import Runtime
+from harness.view import View
+
+TOKEN = "kh-test-" + uuid.uuid4().hex[:8]
+
+# A runtime and the cgroup layout that it runs in.
+ENGINES = ("runc-machine", "runc-v2", "crun-v2")
+
+
+def pytest_collection_modifyitems(items):
+    """What looks for leftovers comes last, whatever its name."""
+    items.sort(key=lambda item: "leftovers" in item.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def needs_root():
+    if os.geteuid() != 0:
+        pytest.exit("these tests run real container runtimes: they need root", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def base():
+    """A directory that a mapped root can pass through as well, and the programs in it: a test does
+    not depend on who may enter the build folder."""
+    path = Path(tempfile.mkdtemp(prefix=TOKEN + "-", dir="/tmp"))
+    path.chmod(0o755)
+    for program in (HOOK, HOOKD):
+        if program.exists():
+            shutil.copy(program, path / program.name)
+    rootfs = bundle.make_rootfs(path / "rootfs")
+    # startContainer resolves the hook's path in the container's own root.
+    inside = rootfs / str(path).lstrip("/")
+    inside.mkdir(parents=True)
+    shutil.copy(path / HOOK.name, inside)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def scratch(base):
+    path = Path(tempfile.mkdtemp(prefix="t-", dir=base))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request, scratch):
+    """A runtime in a fresh private view."""
+    name, layout = request.param.split("-")
+    view = View(layout, TOKEN)
+    runtime = Runtime(name, view, scratch)
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+        view.close()
+
+
+@pytest.fixture
+def view(engine):
+    return engine.view
+
+
+@pytest.fixture
+def hook(base):
+    return base / HOOK.name
+
+
+@pytest.fixture
+def recorder(view):
+    listener = Recorder(view.path("/run/kubearmor/ka.sock"))
+    yield listener
+    listener.close()
+
+
+@pytest.fixture
+def daemon(view, base, scratch):
+    with Daemon(view, base / HOOKD.name, scratch) as running:
+        yield running
+
+
+@pytest.fixture
+def make(engine, base, scratch, hook):
+    """make(stages, **spec options): writes a bundle with the hook at these stages."""
+    def maker(stages, *, ident=None, args="stage", hooks=None, options=(), directory=None,
+              timeout=10, edit=None, **spec):
+        ident = ident or "c-" + uuid.uuid4().hex[:12]
+        config = bundle.spec(base / "rootfs", f"{engine.view.cgroup_parent}/{ident}", **spec)
+        config["hooks"] = {stage: list(entries) for stage, entries in (hooks or {}).items()}
+        for stage in stages:
+            entry = {"path": str(hook), "timeout": timeout}
+            if args == "stage":
+                entry["args"] = ["kubearmor-hook", "--stage", stage, *options]
+            elif args == "none":
+                entry["args"] = []
+            config["hooks"].setdefault(stage, []).append(entry)
+        if edit:
+            edit(config)
+        path = bundle.write_bundle(directory or scratch / ident, config)
+        return SimpleNamespace(id=ident, bundle=path, config=config)
+    return maker
+
+
+@pytest.fixture
+def expected(engine):
+    """What the test itself sees of a container that was made with make()."""
+    def observer(container, stage):
+        return observe.container(engine.view, engine.name, container.id, stage, container.bundle,
+                                 container.config, engine.pid(container.id))
+    return observer
