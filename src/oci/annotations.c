@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/annotations.h"
+
+#define CRI  "io.kubernetes.cri."
+#define CRIO "io.kubernetes.cri-o."
+
+void kh_oci_read_annotations(struct kh_json *j, struct kh_pairs *pairs)
+{
+        struct kh_span key, value;
+
+        if (!kh_json_enter_object(j))
+                return;
+        while (kh_json_member(j, &key)) {
+                if (kh_json_string(j, &value))
+                        kh_pairs_add(pairs, key, value);
+        }
+}
+
+static bool has_part(struct kh_span s, struct kh_span part)
+{
+        return s.n && memmem(s.p, s.n, part.p, part.n) != NULL;
+}
+
+static enum kh_dialect dialect_of_keys(const struct kh_pairs *annotations)
+{
+        struct kh_span manager = kh_pairs_get(annotations, KH_SPAN("io.container.manager"));
+        bool podman = kh_span_eq(manager, KH_SPAN("libpod"));
+        bool crio = kh_span_eq(manager, KH_SPAN("cri-o")) ||
+                    (!podman && kh_pairs_get(annotations, KH_SPAN(CRIO "ContainerType")).p);
+        bool containerd = kh_pairs_get(annotations, KH_SPAN(CRI "container-type")).p;
+        bool docker = kh_pairs_get(annotations, KH_SPAN("io.kubernetes.docker.type")).p;
+
+        if (podman + crio + containerd + docker > 1)
+                return KH_DIALECT_AMBIGUOUS;
+        if (podman)
+                return KH_DIALECT_PODMAN;
+        if (crio)
+                return KH_DIALECT_CRIO;
+        if (containerd)
+                return KH_DIALECT_CONTAINERD;
+        return docker ? KH_DIALECT_DOCKER : KH_DIALECT_NONE;
+}
+
+enum kh_dialect kh_oci_dialect(struct kh_span bundle, const struct kh_pairs *annotations)
+{
+        struct kh_span manager;
+
+        if (has_part(bundle, KH_SPAN("/io.containerd.runtime.v2.task/moby/")))
+                return KH_DIALECT_DOCKER;
+        if (has_part(bundle, KH_SPAN("/io.containerd.runtime.v2.task/")))
+                return KH_DIALECT_CONTAINERD;
+        if (!has_part(bundle, KH_SPAN("-containers/")) ||
+                !kh_span_ends(bundle, KH_SPAN("/userdata")))
+                return dialect_of_keys(annotations);
+        /* CRI-O and Podman share the store's layout; each overwrites this key on every container.
+         */
+        manager = kh_pairs_get(annotations, KH_SPAN("io.container.manager"));
+        return kh_span_eq(manager, KH_SPAN("cri-o")) ? KH_DIALECT_CRIO : KH_DIALECT_PODMAN;
+}
+
+static void take(const struct kh_pairs *pairs, struct kh_span key, struct kh_span *ret)
+{
+        struct kh_span value = kh_pairs_get(pairs, key);
+
+        if (value.n)
+                *ret = value;
+}
+
+static void take_type(const struct kh_pairs *pairs, struct kh_span key, struct kh_span sandbox,
+        struct kh_container *c)
+{
+        struct kh_span value = kh_pairs_get(pairs, key);
+
+        if (value.n)
+                c->type = kh_span_eq(value, sandbox) ? KH_TYPE_SANDBOX : KH_TYPE_CONTAINER;
+}
+
+static void identify_containerd(struct kh_container *c)
+{
+        const struct kh_pairs *a = &c->annotations;
+
+        take_type(a, KH_SPAN(CRI "container-type"), KH_SPAN("sandbox"), c);
+        take(a, KH_SPAN(CRI "sandbox-name"), &c->pod_name);
+        take(a, KH_SPAN(CRI "sandbox-namespace"), &c->pod_namespace);
+        take(a, KH_SPAN(CRI "sandbox-uid"), &c->pod_uid);
+        take(a, KH_SPAN(CRI "sandbox-id"), &c->sandbox_id);
+        take(a, KH_SPAN(CRI "container-name"), &c->name);
+        take(a, KH_SPAN(CRI "podsandbox.image-name"), &c->image);
+        take(a, KH_SPAN(CRI "image-name"), &c->image);
+}
+
+/* The kubelet's labels, which CRI-O repeats as annotations and cri-dockerd keeps as labels. */
+static void identify_kubelet(struct kh_container *c, const struct kh_pairs *pairs)
+{
+        take(pairs, KH_SPAN("io.kubernetes.pod.name"), &c->pod_name);
+        take(pairs, KH_SPAN("io.kubernetes.pod.namespace"), &c->pod_namespace);
+        take(pairs, KH_SPAN("io.kubernetes.pod.uid"), &c->pod_uid);
+        take(pairs, KH_SPAN("io.kubernetes.container.name"), &c->name);
+}
+
+/* An annotation that holds a JSON object of strings; read from a copy, for it is reported as well.
+ */
+static void read_labels(struct kh_span text, struct kh_pairs *labels, struct kh_buf *scratch)
+{
+        char *copy = scratch->p + scratch->len;
+        struct kh_json j;
+
+        kh_buf_span(scratch, text);
+        if (scratch->over)
+                return;
+        j = kh_json_of(copy, text.n);
+        kh_oci_read_annotations(&j, labels);
+}
+
+static void identify_crio(struct kh_container *c, struct kh_buf *scratch)
+{
+        const struct kh_pairs *a = &c->annotations;
+
+        identify_kubelet(c, a);
+        take_type(a, KH_SPAN(CRIO "ContainerType"), KH_SPAN("sandbox"), c);
+        take(a, KH_SPAN(CRIO "SandboxID"), &c->sandbox_id);
+        take(a, KH_SPAN(CRIO "ImageName"), &c->image);
+        take(a, KH_SPAN(CRIO "Image"), &c->image);
+        read_labels(kh_pairs_get(a, KH_SPAN(CRIO "Labels")), &c->labels, scratch);
+}
+
+/* Podman borrows some of CRI-O's keys for the members of its pods. */
+static void identify_podman(struct kh_container *c)
+{
+        take_type(&c->annotations, KH_SPAN(CRIO "ContainerType"), KH_SPAN("sandbox"), c);
+        take(&c->annotations, KH_SPAN(CRIO "SandboxID"), &c->sandbox_id);
+}
+
+static void identify_docker(struct kh_container *c, const struct kh_pairs *pairs)
+{
+        identify_kubelet(c, pairs);
+        take_type(pairs, KH_SPAN("io.kubernetes.docker.type"), KH_SPAN("podsandbox"), c);
+        take(pairs, KH_SPAN("io.kubernetes.sandbox.id"), &c->sandbox_id);
+        if (c->type == KH_TYPE_SANDBOX) {
+                c->sandbox_id = c->id;
+                /* "POD", which is what the kubelet calls the sandbox, names no container. */
+                if (kh_span_eq(c->name, KH_SPAN("POD")))
+                        c->name = (struct kh_span){ 0 };
+        }
+}
+
+void kh_oci_identify(struct kh_container *c, enum kh_dialect dialect, struct kh_buf *scratch)
+{
+        switch (dialect) {
+        case KH_DIALECT_CONTAINERD:
+                identify_containerd(c);
+                break;
+        case KH_DIALECT_CRIO:
+                identify_crio(c, scratch);
+                break;
+        case KH_DIALECT_PODMAN:
+                identify_podman(c);
+                break;
+        case KH_DIALECT_DOCKER:
+                identify_docker(c, &c->annotations);
+                identify_docker(c, &c->labels);
+                break;
+        case KH_DIALECT_NONE:
+                identify_kubelet(c, &c->annotations);
+                break;
+        case KH_DIALECT_AMBIGUOUS:
+                break;
+        }
+}
