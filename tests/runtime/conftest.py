@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import shutil
-import subprocess
 import tempfile
 import uuid
 from pathlib import Path
@@ -14,6 +13,11 @@ from harness.daemon import Daemon
 from harness.recorder import Recorder
 from harness.runtime import Runtime
 from harness.view import View
+
+# What runtimes, Podman and the product would leave if a view were not private.
+PLACES = ("/run/kubearmor", "/run/runc", "/run/crun", "/run/containers", "/run/libpod",
+          "/run/netns", "/run/containerd", "/run/docker", "/var/lib/containers",
+          "/var/lib/docker", "/var/lib/containerd")
 
 TOKEN = "kh-test-" + uuid.uuid4().hex[:8]
 
@@ -30,6 +34,26 @@ def pytest_collection_modifyitems(items):
 def needs_root():
     if os.geteuid() != 0:
         pytest.exit("these tests run real container runtimes: they need root", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def listing():
+    """What is in the places that runtimes use."""
+    def lister():
+        return {place: sorted(os.path.join(directory, name)
+                              for directory, names, files in os.walk(place)
+                              for name in names + files) for place in PLACES}
+    return lister
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listing_before(listing):
+    return listing()
+
+
+@pytest.fixture(scope="session")
+def token():
+    return TOKEN
 
 
 @pytest.fixture(scope="session")
@@ -111,8 +135,9 @@ def make(engine, base, scratch, hook):
             config["hooks"].setdefault(stage, []).append(entry)
         if edit:
             edit(config)
-        path = bundle.write_bundle(directory or scratch / ident, config)
-        return SimpleNamespace(id=ident, bundle=path, config=config)
+        place = Path(directory or scratch / ident)
+        bundle.write_bundle(engine.view.path(place), config)
+        return SimpleNamespace(id=ident, bundle=place, config=config)
     return maker
 
 
