@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/gather.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "oci/config.h"
+#include "oci/metadata.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+
+/* Static and never cleared: a page that is not needed is never touched. */
+static char config_text[KH_OCI_CONFIG_MAX];
+static char metadata_text[KH_METADATA_MAX];
+static char cgroup_text[KH_CGROUP_FILE_MAX];
+static char scratch_text[256 * 1024]; /* paths, and the labels that an annotation holds */
+
+/* What the kernel makes of a path; realpath() would bring an allocator into the program. */
+static bool resolve_links(struct kh_span source, char *path)
+{
+        char name[PATH_MAX], link[32];
+        struct kh_buf b = kh_buf_of(name, sizeof(name)), l = kh_buf_of(link, sizeof(link));
+        kh_cleanup(kh_closep) int fd = -EBADF;
+        ssize_t n;
+
+        kh_buf_span(&b, source);
+        if (!kh_buf_terminate(&b))
+                return false;
+        fd = openat(AT_FDCWD, name, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        kh_buf_lit(&l, "/proc/self/fd/");
+        kh_buf_u64(&l, (uint64_t)fd);
+        kh_buf_terminate(&l);
+        n = readlink(link, path, PATH_MAX - 1);
+        if (n < 0)
+                return false;
+        path[n] = '\0';
+        return true;
+}
+
+/* config.json of the bundle into C, or the reason why not. */
+static int read_config(const struct kh_oci_state *state, const struct kh_hook_options *options,
+        struct kh_buf *scratch, struct kh_container *c, struct kh_err *err)
+{
+        const struct kh_oci_config_options how = {
+                .resolve = options->deny_runtime_sockets ? resolve_links : NULL,
+        };
+        char path[PATH_MAX];
+        struct kh_buf b = kh_buf_of(path, sizeof(path));
+        size_t n;
+        int r;
+
+        kh_buf_span(&b, state->bundle);
+        kh_buf_lit(&b, "/config.json");
+        if (!state->bundle.n || !kh_buf_terminate(&b))
+                return kh_fail(err, -EINVAL, "the OCI state has no usable bundle");
+        r = kh_read_file(AT_FDCWD, path, config_text, sizeof(config_text), &n);
+        if (r < 0)
+                return kh_fail(err, r, "read '%s': %s", path, kh_strerror(r));
+        return kh_oci_read_config(config_text, n, state->bundle, scratch, &how, c, err);
+}
+
+static enum kh_known has_own_mount_ns(const struct kh_container *c, bool configured)
+{
+        if (!configured)
+                return KH_UNKNOWN;
+        return (c->ns_host | c->ns_joined) >> KH_NS_MNT & 1 ? KH_NO : KH_YES;
+}
+
+/*
+ * Which of the namespaces in MASK are the runtime's own. Only on the host's side can the hook see
+ * those: they are its own there.
+ */
+static void mark_host_namespaces(int proc, uint8_t mask, struct kh_container *c)
+{
+        kh_cleanup(kh_closep) int self = mask ? openat(proc, "self", O_PATH | O_CLOEXEC) : -EBADF;
+        uint64_t mine;
+
+        for (int i = 0; i < KH_NS_COUNT && self >= 0; i++) {
+                if ((mask >> i & 1) && c->ns[i] &&
+                        kh_proc_namespace(self, (enum kh_ns)i, &mine) == 0 && mine == c->ns[i])
+                        c->ns_host |= (uint8_t)(1 << i);
+        }
+}
+
+/* "runc:[2:INIT]", "crun": what an init calls itself until the container's program runs. */
+static struct kh_span runtime_of(const char *comm)
+{
+        struct kh_span s = kh_span_of(comm);
+        const char *colon = memchr(s.p, ':', s.n);
+
+        if (colon && kh_span_starts(kh_span_from(s, (size_t)(colon - s.p)), KH_SPAN(":[")))
+                s.n = (size_t)(colon - s.p);
+        if (kh_span_eq(s, KH_SPAN("runc")) || kh_span_eq(s, KH_SPAN("crun")) ||
+                kh_span_eq(s, KH_SPAN("youki")))
+                return s;
+        return (struct kh_span){ 0 };
+}
+
+/* At poststop, and once the container's own program runs, the hook's parent still is the runtime.
+ */
+static struct kh_span runtime_of_parent(int proc)
+{
+        static struct kh_proc_stat stat;
+        kh_cleanup(kh_closep) int parent = kh_proc_open(proc, getppid());
+
+        if (parent < 0 || kh_proc_stat(parent, &stat) < 0)
+                return (struct kh_span){ 0 };
+        return runtime_of(stat.comm);
+}
+
+static bool is_alive(int pidfd)
+{
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&p, 1, 0) == 0;
+}
+
+/*
+ * The init's numbers. The pidfd comes first and is looked at again last: if its process lives then,
+ * all that was read in between is of that process.
+ */
+static void read_init(int proc, const struct kh_init *init, bool configured, struct kh_gathered *g)
+{
+        struct kh_container *c = &g->request.container;
+        kh_cleanup(kh_closep) int pidfd = init->pid_here ? kh_pidfd_open(init->pid_here) : -ENOSYS;
+        struct kh_cgroup cgroup = { 0 };
+        uint64_t ns[KH_NS_COUNT];
+
+        if (pidfd < 0 && pidfd != -ENOSYS && pidfd != -EPERM)
+                return; /* gone, or the number of a thread */
+        kh_proc_namespaces(init->process, ns);
+        if (!init->in_container)
+                (void)kh_proc_cgroup(init->process, "/sys/fs/cgroup", cgroup_text, &cgroup);
+        if (pidfd >= 0 && !is_alive(pidfd))
+                return;
+        c->pid = (uint32_t)init->pid;
+        c->start_time = init->stat.start_time;
+        memcpy(c->ns, ns, sizeof(ns));
+        c->cgroup_path = cgroup.path;
+        c->cgroup_id = cgroup.id;
+        if (!init->in_container)
+                mark_host_namespaces(proc, configured ? c->ns_joined : 0xff, c);
+        g->pidfd = kh_take_fd(&pidfd);
+}
+
+static void gather_create(int proc, struct kh_oci_state *state,
+        const struct kh_hook_options *options, struct kh_gathered *g, struct kh_err *err)
+{
+        static struct kh_init init; /* its comm is what `runtime` points to */
+        struct kh_container *c = &g->request.container;
+        struct kh_buf scratch = kh_buf_of(scratch_text, sizeof(scratch_text));
+        bool configured = read_config(state, options, &scratch, c, err) == 0;
+
+        c->bundle = state->bundle;
+        if (!configured)
+                c->annotations = state->annotations;
+        kh_find_init(proc, state, options->stage, has_own_mount_ns(c, configured), &init);
+        g->stage = init.stage;
+        if (init.pid) {
+                c->runtime = runtime_of(init.stat.comm);
+                read_init(proc, &init, configured, g);
+                kh_close(init.process);
+        }
+        if (!c->runtime.p && !init.in_container)
+                c->runtime = runtime_of_parent(proc);
+        g->in_user_ns = init.in_container && !(c->ns_host >> KH_NS_USER & 1);
+        g->dialect = kh_oci_dialect(c->bundle, &c->annotations);
+        kh_oci_read_metadata(c, g->dialect, metadata_text);
+        kh_oci_identify(c, g->dialect, &scratch);
+}
+
+void kh_gather(struct kh_oci_state *state, const struct kh_hook_options *options,
+        struct kh_gathered *ret, struct kh_err *err)
+{
+        kh_cleanup(kh_closep) int proc =
+                openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct kh_container *c = &ret->request.container;
+
+        err->code = 0;
+        kh_container_init(c);
+        c->id = state->id;
+        ret->request.detached = false;
+        ret->request.test = options->test;
+        ret->pidfd = -EBADF;
+        ret->in_user_ns = false;
+        if (state->status == KH_STATUS_STOPPED) {
+                ret->stage = KH_STAGE_POSTSTOP;
+                c->bundle = state->bundle;
+                c->runtime = runtime_of_parent(proc);
+        } else {
+                gather_create(proc, state, options, ret, err);
+        }
+        ret->request.operation = ret->stage == KH_STAGE_POSTSTOP ? KH_OP_DELETE : KH_OP_CREATE;
+        c->stage = kh_stage_name(ret->stage);
+}
