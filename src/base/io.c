@@ -40,7 +40,7 @@ static int read_to_end(int fd, char *buf, size_t cap, size_t *ret_n)
         return 0;
 }
 
-int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n)
+int kh_open_file(int dir, const char *name, size_t cap, size_t *ret_size)
 {
         /* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever. */
         kh_cleanup(kh_closep) int fd =
@@ -53,8 +53,17 @@ int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n
                 return -EINVAL;
         if (st.st_size < 0 || (uint64_t)st.st_size > cap)
                 return -EFBIG;
+        *ret_size = (size_t)st.st_size;
+        return kh_take_fd(&fd);
+}
+
+int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n)
+{
+        size_t size;
+        kh_cleanup(kh_closep) int fd = kh_open_file(dir, name, cap, &size);
+
         /* What grows while it is read is taken as it was when it was looked at. */
-        return read_to_end(fd, buf, (size_t)st.st_size, ret_n);
+        return fd < 0 ? fd : read_to_end(fd, buf, size, ret_n);
 }
 
 int kh_write_all(int fd, const char *p, size_t n)

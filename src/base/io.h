@@ -15,9 +15,12 @@
 ssize_t kh_read_kernel_file(int dir, const char *name, char *buf, size_t cap);
 
 /*
- * A regular file, whole, of at most CAP bytes; a symlink is followed, a FIFO or a device is never
- * waited for. *RET_N gets the length. -EFBIG: larger; -EINVAL: no regular file.
+ * A descriptor of a regular file of at most CAP bytes, and its size; a symlink is followed, a FIFO
+ * or a device is never waited for. -EFBIG: larger; -EINVAL: no regular file.
  */
+int kh_open_file(int dir, const char *name, size_t cap, size_t *ret_size);
+
+/* Such a file whole, into BUF of CAP bytes. *RET_N gets the length. */
 int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n);
 
 /* All of it, in as many writes as it takes. */

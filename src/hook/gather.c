@@ -2,7 +2,7 @@
 #include "hook/gather.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
+#include "hook/mapped_file.h"
 #include "oci/config.h"
 #include "oci/metadata.h"
 
@@ -11,9 +11,7 @@
 #include <poll.h>
 
 /* Static and never cleared: a page that is not needed is never touched. */
-static char config_text[KH_OCI_CONFIG_MAX];
 static char metadata_text[KH_METADATA_MAX];
-static char cgroup_text[KH_CGROUP_FILE_MAX];
 static char scratch_text[256 * 1024]; /* paths, and the labels that an annotation holds */
 
 /* What the kernel makes of a path; realpath() would bring an allocator into the program. */
@@ -47,19 +45,19 @@ static int read_config(const struct kh_oci_state *state, const struct kh_hook_op
         const struct kh_oci_config_options how = {
                 .resolve = options->deny_runtime_sockets ? resolve_links : NULL,
         };
-        char path[PATH_MAX];
-        struct kh_buf b = kh_buf_of(path, sizeof(path));
+        struct kh_buf path = kh_buf_of(scratch->p, PATH_MAX);
+        char *text;
         size_t n;
         int r;
 
-        kh_buf_span(&b, state->bundle);
-        kh_buf_lit(&b, "/config.json");
-        if (!state->bundle.n || !kh_buf_terminate(&b))
+        kh_buf_span(&path, state->bundle);
+        kh_buf_lit(&path, "/config.json");
+        if (!state->bundle.n || !kh_buf_terminate(&path))
                 return kh_fail(err, -EINVAL, "the OCI state has no usable bundle");
-        r = kh_read_file(AT_FDCWD, path, config_text, sizeof(config_text), &n);
+        r = kh_map_file(path.p, KH_OCI_CONFIG_MAX, &text, &n);
         if (r < 0)
-                return kh_fail(err, r, "read '%s': %s", path, kh_strerror(r));
-        return kh_oci_read_config(config_text, n, state->bundle, scratch, &how, c, err);
+                return kh_fail(err, r, "read '%s': %s", path.p, kh_strerror(r));
+        return kh_oci_read_config(text, n, state->bundle, scratch, &how, c, err);
 }
 
 static enum kh_known has_own_mount_ns(const struct kh_container *c, bool configured)
@@ -118,11 +116,21 @@ static bool is_alive(int pidfd)
         return poll(&p, 1, 0) == 0;
 }
 
+static void read_cgroup(int process, struct kh_buf *scratch, struct kh_cgroup *ret)
+{
+        if (scratch->cap - scratch->len < KH_CGROUP_FILE_MAX)
+                return;
+        (void)kh_proc_cgroup(process, "/sys/fs/cgroup", scratch->p + scratch->len, ret);
+        if (ret->path.p)
+                scratch->len = (size_t)(ret->path.p + ret->path.n - scratch->p);
+}
+
 /*
  * The init's numbers. The pidfd comes first and is looked at again last: if its process lives then,
  * all that was read in between is of that process.
  */
-static void read_init(int proc, const struct kh_init *init, bool configured, struct kh_gathered *g)
+static void read_init(int proc, const struct kh_init *init, bool configured, struct kh_buf *scratch,
+        struct kh_gathered *g)
 {
         struct kh_container *c = &g->request.container;
         kh_cleanup(kh_closep) int pidfd = init->pid_here ? kh_pidfd_open(init->pid_here) : -ENOSYS;
@@ -133,7 +141,7 @@ static void read_init(int proc, const struct kh_init *init, bool configured, str
                 return; /* gone, or the number of a thread */
         kh_proc_namespaces(init->process, ns);
         if (!init->in_container)
-                (void)kh_proc_cgroup(init->process, "/sys/fs/cgroup", cgroup_text, &cgroup);
+                read_cgroup(init->process, scratch, &cgroup);
         if (pidfd >= 0 && !is_alive(pidfd))
                 return;
         c->pid = (uint32_t)init->pid;
@@ -156,12 +164,12 @@ static void gather_create(int proc, struct kh_oci_state *state,
 
         c->bundle = state->bundle;
         if (!configured)
-                c->annotations = state->annotations;
+                kh_oci_read_annotations_text(state->annotations, &c->annotations);
         kh_find_init(proc, state, options->stage, has_own_mount_ns(c, configured), &init);
         g->stage = init.stage;
         if (init.pid) {
                 c->runtime = runtime_of(init.stat.comm);
-                read_init(proc, &init, configured, g);
+                read_init(proc, &init, configured, &scratch, g);
                 kh_close(init.process);
         }
         if (!c->runtime.p && !init.in_container)

@@ -16,6 +16,15 @@ void kh_oci_read_annotations(struct kh_json *j, struct kh_pairs *pairs)
         }
 }
 
+void kh_oci_read_annotations_text(struct kh_span text, struct kh_pairs *pairs)
+{
+        /* It lies in the buffer that a document was read into, which is ours to change. */
+        struct kh_json j = kh_json_of((char *)text.p, text.n);
+
+        if (text.n)
+                kh_oci_read_annotations(&j, pairs);
+}
+
 static bool has_part(struct kh_span s, struct kh_span part)
 {
         return s.n && memmem(s.p, s.n, part.p, part.n) != NULL;
@@ -102,14 +111,11 @@ static void identify_kubelet(struct kh_container *c, const struct kh_pairs *pair
  */
 static void read_labels(struct kh_span text, struct kh_pairs *labels, struct kh_buf *scratch)
 {
-        char *copy = scratch->p + scratch->len;
-        struct kh_json j;
+        struct kh_span copy = { scratch->p + scratch->len, text.n };
 
         kh_buf_span(scratch, text);
-        if (scratch->over)
-                return;
-        j = kh_json_of(copy, text.n);
-        kh_oci_read_annotations(&j, labels);
+        if (!scratch->over)
+                kh_oci_read_annotations_text(copy, labels);
 }
 
 static void identify_crio(struct kh_container *c, struct kh_buf *scratch)

@@ -22,6 +22,9 @@ enum kh_dialect {
  */
 void kh_oci_read_annotations(struct kh_json *j, struct kh_pairs *pairs);
 
+/* The same of TEXT, one that stands for itself; it is changed. */
+void kh_oci_read_annotations_text(struct kh_span text, struct kh_pairs *pairs);
+
 /*
  * Which one wrote them. The bundle's path, which only the runtime chooses, decides where it has a
  * form of its own; otherwise the keys do.

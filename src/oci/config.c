@@ -186,9 +186,15 @@ static void read_linux(struct kh_json *j, struct reading *r)
         }
 }
 
+static bool leads_to_socket(struct kh_span source, const struct kh_oci_config_options *options)
+{
+        char path[PATH_MAX];
+
+        return options->resolve(source, path) && kh_is_runtime_socket(kh_span_of(path));
+}
+
 static void read_mount(struct kh_json *j, struct reading *r)
 {
-        char resolved[PATH_MAX];
         struct kh_span key, source = { 0 };
 
         if (!kh_json_enter_object(j))
@@ -203,8 +209,7 @@ static void read_mount(struct kh_json *j, struct reading *r)
         if (!source.n || source.p[0] != '/')
                 return;
         if (kh_is_runtime_socket(source) ||
-                (r->options->resolve && r->options->resolve(source, resolved) &&
-                        kh_is_runtime_socket(kh_span_of(resolved))))
+                (r->options->resolve && leads_to_socket(source, r->options)))
                 kh_spans_add(&r->c->runtime_sockets, source);
 }
 

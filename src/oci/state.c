@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/state.h"
 
-#include "oci/annotations.h"
 #include "wire/request.h"
 #include "json/reader.h"
 
@@ -35,10 +34,7 @@ int kh_oci_read_state(char *text, size_t n, struct kh_oci_state *ret, struct kh_
         struct kh_json j = kh_json_of(text, n);
         struct kh_span key;
 
-        ret->id = ret->bundle = (struct kh_span){ 0 };
-        ret->status = KH_STATUS_OTHER;
-        ret->pid = 0;
-        ret->annotations.n = ret->annotations.dropped = 0;
+        *ret = (struct kh_oci_state){ 0 };
         if (n == 0)
                 return kh_fail(err, -EBADMSG, "no OCI state on stdin");
         if (!kh_json_enter_object(&j))
@@ -53,7 +49,7 @@ int kh_oci_read_state(char *text, size_t n, struct kh_oci_state *ret, struct kh_
                 else if (kh_span_eq(key, KH_SPAN("bundle")))
                         kh_json_string(&j, &ret->bundle);
                 else if (kh_span_eq(key, KH_SPAN("annotations")))
-                        kh_oci_read_annotations(&j, &ret->annotations);
+                        kh_json_raw(&j, &ret->annotations);
                 else
                         kh_json_skip(&j);
         }

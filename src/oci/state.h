@@ -19,7 +19,7 @@ struct kh_oci_state {
         struct kh_span bundle;
         enum kh_oci_status status;
         int64_t pid; /* as the runtime says: the host's, the container's or none (0), by stage */
-        struct kh_pairs annotations;
+        struct kh_span annotations; /* the object's text, unread: the configuration has them too */
 };
 
 /*
