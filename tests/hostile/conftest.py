@@ -84,6 +84,12 @@ def state(init, box):
     return maker
 
 
+@pytest.fixture
+def stopped(state):
+    """The state of a container that has ended, which carries no pid."""
+    return state(status="stopped", pid=...)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def needs_root():
     if os.geteuid() != 0:

@@ -129,6 +129,21 @@ def changed(box, change):
     (box / "config.json").write_text(json.dumps(config))
 
 
+HOSTILE_SOURCES = {"dots": "/" + "./" * 500_000, "slashes": "/" * 1_000_000,
+                   "parents": "/run/" + "../" * 500_000 + "run", "empty": "", "nul": "/run\0",
+                   "long": "/" + "x" * 1_000_000}
+
+
+@pytest.mark.parametrize("source", HOSTILE_SOURCES.values(), ids=HOSTILE_SOURCES)
+def test_a_mount_source_of_any_form(subject, state, box, init, source):
+    """Each is looked at, for it might be a runtime's socket."""
+    changed(box, lambda c: c["mounts"].append(
+        {"destination": "/m", "type": "bind", "source": source}))
+    subject.quietly(state(), "--deny-runtime-sockets", timeout="10s")
+    [event] = subject.spooled()
+    assert event["container"]["pid"] == init.pid
+
+
 WRONG_TYPES = {
     "args": lambda c: c["process"].update(args="sleep"),
     "no args": lambda c: c["process"].update(args=[]),

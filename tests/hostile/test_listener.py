@@ -141,12 +141,21 @@ WRONG = (silent, half_an_answer, garbage, endless_garbage, closes_at_once, reads
          never_reads, always_err)
 
 
-@pytest.mark.parametrize("stage", ("createRuntime", "createContainer", "poststop"))
+@pytest.mark.parametrize("stage", ("createRuntime", "createContainer"))
 @pytest.mark.parametrize("behave", WRONG, ids=lambda f: f.__name__)
-def test_a_listener_that_does_not_take_it(subject, state, behave, stage):
+def test_a_listener_that_does_not_take_a_birth(subject, state, behave, stage):
     with listening(subject, behave):
         subject.quietly(state(), stage=stage)
-    assert len(subject.spooled()) == 1
+    [event] = subject.spooled()
+    assert event["operation"] == 0
+
+
+@pytest.mark.parametrize("behave", WRONG, ids=lambda f: f.__name__)
+def test_a_listener_that_does_not_take_a_death(subject, stopped, behave):
+    with listening(subject, behave):
+        subject.quietly(stopped, stage="poststop")
+    [event] = subject.spooled()
+    assert event["operation"] == 1
 
 
 @pytest.mark.parametrize("behave", WRONG, ids=lambda f: f.__name__)
@@ -160,9 +169,9 @@ def test_fail_closed_says_no_in_one_line(subject, state, behave):
 
 
 @pytest.mark.parametrize("behave", WRONG, ids=lambda f: f.__name__)
-def test_fail_closed_never_stops_a_delete(subject, state, behave):
+def test_fail_closed_never_stops_a_delete(subject, stopped, behave):
     with listening(subject, behave):
-        subject.quietly(state(), "--fail-closed", stage="poststop")
+        subject.quietly(stopped, "--fail-closed", stage="poststop")
 
 
 def absent(_path):

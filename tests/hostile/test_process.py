@@ -90,8 +90,10 @@ def test_stages_of_no_interest(subject, state, stage):
 
 def test_no_environment_no_argv_and_another_directory(subject, state):
     """crun with "args": [] gives an argv[0] of nothing at all."""
-    script = ("import os, sys; os.chdir('/proc/self'); "
-              "os.execve(sys.argv[1], [''] + sys.argv[2:], {})")
+    script = ("import ctypes, os, sys; os.chdir('/proc/self'); "
+              "argv = [a.encode() for a in ['', *sys.argv[2:]]]; "
+              "pointers = (ctypes.c_char_p * (len(argv) + 1))(*argv, None); "
+              "ctypes.CDLL(None).execve(sys.argv[1].encode(), pointers, (ctypes.c_char_p * 1)(None))")
     subject.wrapper = ["/usr/bin/python3", "-c", script]
     subject.quietly(state())
     told(subject)

@@ -66,7 +66,7 @@ def told_by(engine, make, recorder, ident, directory, **spec):
     engine.create(box.id, box.bundle)
     [message] = recorder.creates()
     assert message.container["bundle"] == str(directory)
-    assert message.container["annotations"] == (spec.get("annotations") or {})
+    assert message.container.get("annotations") == spec.get("annotations")
     return message
 
 

@@ -95,7 +95,7 @@ def everything(podman, ident, inspected, stage):
 
 @pytest.mark.parametrize("stage, arguments", [
     ("createRuntime", ["kubearmor-hook", "--stage", "createRuntime"]), ("createRuntime", None),
-    ("prestart", []), ("createContainer", [])])
+    ("prestart", ["kubearmor-hook", "--stage", "prestart"]), ("createContainer", [])])
 def test_every_field_of_a_podman_container(podman, listener, stage, arguments):
     podman.hook_at([stage], arguments)
     ident, inspected = podman.run("--name", "quiet_sun", "--label", "org.example.team=a")

@@ -115,7 +115,7 @@ def test_without_a_runtime_socket_nothing_is_refused(engine, pod, recorder):
 
 
 def test_an_unknown_option_stops_nothing(engine, make, recorder):
-    starts(engine, make(["createRuntime"], options=("--from-the-future", "--so=1")))
+    starts(engine, make(["createRuntime"], options=("--from-the-future", "--more=1")))
     assert len(recorder.creates()) == 1
 
 
