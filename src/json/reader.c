@@ -367,6 +367,16 @@ bool kh_json_string(struct kh_json *j, struct kh_span *ret)
         return expect(j, KH_JSON_STRING) && decode_string(j, ret);
 }
 
+bool kh_json_name(struct kh_json *j, struct kh_span *ret)
+{
+        struct kh_span s;
+
+        if (!kh_json_string(j, &s) || s.n == 0)
+                return false;
+        *ret = s;
+        return true;
+}
+
 bool kh_json_u64(struct kh_json *j, uint64_t max, uint64_t *ret)
 {
         return expect(j, KH_JSON_NUMBER) && kh_parse_u64(take_number(j), max, ret);

@@ -70,6 +70,8 @@ bool kh_json_element(struct kh_json *j);
  * as absent.
  */
 bool kh_json_string(struct kh_json *j, struct kh_span *ret);
+bool kh_json_name(
+        struct kh_json *j, struct kh_span *ret); /* an empty string is absent too: Go's way */
 bool kh_json_u64(struct kh_json *j, uint64_t max, uint64_t *ret);
 bool kh_json_i64(struct kh_json *j, int64_t *ret);
 bool kh_json_bool(struct kh_json *j, bool *ret);

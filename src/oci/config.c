@@ -75,15 +75,6 @@ static void read_args(struct kh_json *j, struct kh_container *c)
         }
 }
 
-/* An empty name is how a runtime writes that none is set. */
-static void read_name(struct kh_json *j, struct kh_span *ret)
-{
-        struct kh_span s;
-
-        if (kh_json_string(j, &s) && s.n)
-                *ret = s;
-}
-
 static void read_process(struct kh_json *j, struct reading *r)
 {
         struct kh_span key;
@@ -98,9 +89,9 @@ static void read_process(struct kh_json *j, struct reading *r)
                 else if (kh_span_eq(key, KH_SPAN("capabilities")))
                         read_capabilities(j, r);
                 else if (kh_span_eq(key, KH_SPAN("apparmorProfile")))
-                        read_name(j, &r->c->apparmor_profile);
+                        kh_json_name(j, &r->c->apparmor_profile);
                 else if (kh_span_eq(key, KH_SPAN("selinuxLabel")))
-                        read_name(j, &r->c->selinux_label);
+                        kh_json_name(j, &r->c->selinux_label);
                 else
                         kh_json_skip(j);
         }
@@ -114,7 +105,7 @@ static void read_root(struct kh_json *j, struct reading *r)
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_span_eq(key, KH_SPAN("path")))
-                        read_name(j, &r->root);
+                        kh_json_name(j, &r->root);
                 else
                         kh_json_skip(j);
         }
@@ -172,7 +163,7 @@ static void read_linux(struct kh_json *j, struct reading *r)
                 if (kh_span_eq(key, KH_SPAN("namespaces"))) {
                         read_namespaces(j, r);
                 } else if (kh_span_eq(key, KH_SPAN("cgroupsPath"))) {
-                        read_name(j, &r->c->cgroup_spec_path);
+                        kh_json_name(j, &r->c->cgroup_spec_path);
                 } else if (kh_span_eq(key, KH_SPAN("maskedPaths")) ||
                            kh_span_eq(key, KH_SPAN("readonlyPaths"))) {
                         r->hidden_paths += count_elements(j);

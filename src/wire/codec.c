@@ -149,15 +149,6 @@ void kh_container_write(struct kh_buf *b, const struct kh_container *c, enum kh_
         }
 }
 
-/* An empty string is how Go writes an absent one. */
-static void read_span(struct kh_json *j, struct kh_span *ret)
-{
-        struct kh_span s;
-
-        if (kh_json_string(j, &s) && s.n)
-                *ret = s;
-}
-
 static void read_pairs(struct kh_json *j, struct kh_pairs *pairs)
 {
         struct kh_span key, value;
@@ -218,13 +209,13 @@ static void read_pod(struct kh_json *j, struct kh_container *c)
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_span_eq(key, KH_SPAN("name")))
-                        read_span(j, &c->pod_name);
+                        kh_json_name(j, &c->pod_name);
                 else if (kh_span_eq(key, KH_SPAN("namespace")))
-                        read_span(j, &c->pod_namespace);
+                        kh_json_name(j, &c->pod_namespace);
                 else if (kh_span_eq(key, KH_SPAN("uid")))
-                        read_span(j, &c->pod_uid);
+                        kh_json_name(j, &c->pod_uid);
                 else if (kh_span_eq(key, KH_SPAN("sandboxId")))
-                        read_span(j, &c->sandbox_id);
+                        kh_json_name(j, &c->sandbox_id);
                 else
                         kh_json_skip(j);
         }
@@ -238,11 +229,11 @@ static void read_cgroup(struct kh_json *j, struct kh_container *c)
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_span_eq(key, KH_SPAN("path")))
-                        read_span(j, &c->cgroup_path);
+                        kh_json_name(j, &c->cgroup_path);
                 else if (kh_span_eq(key, KH_SPAN("id")))
                         kh_json_u64(j, UINT64_MAX, &c->cgroup_id);
                 else if (kh_span_eq(key, KH_SPAN("specPath")))
-                        read_span(j, &c->cgroup_spec_path);
+                        kh_json_name(j, &c->cgroup_spec_path);
                 else
                         kh_json_skip(j);
         }
@@ -257,7 +248,7 @@ static void read_process(struct kh_json *j, struct kh_container *c)
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_span_eq(key, KH_SPAN("command")))
-                        read_span(j, &c->command);
+                        kh_json_name(j, &c->command);
                 else if (kh_span_eq(key, KH_SPAN("uid")))
                         c->uid = kh_json_u64(j, UINT32_MAX, &number) ? (int64_t)number : -1;
                 else if (kh_span_eq(key, KH_SPAN("gid")))
@@ -331,7 +322,7 @@ bool kh_container_read_member(struct kh_json *j, struct kh_span key, struct kh_c
         uint64_t number;
 
         if (string)
-                read_span(j, string);
+                kh_json_name(j, string);
         else if (kh_span_eq(key, KH_SPAN("pid")))
                 c->pid = kh_json_u64(j, INT32_MAX, &number) ? (uint32_t)number : 0;
         else if (kh_span_eq(key, KH_SPAN("startTime")))

@@ -76,14 +76,6 @@ void kh_request_write(struct kh_buf *b, const struct kh_request *r, enum kh_requ
         kh_json_close(b, '}');
 }
 
-static void read_nonempty(struct kh_json *j, struct kh_span *ret)
-{
-        struct kh_span s;
-
-        if (kh_json_string(j, &s) && s.n)
-                *ret = s;
-}
-
 static void read_kubearmor(struct kh_json *j, struct kh_container *c, struct kh_span *labels)
 {
         struct kh_span key;
@@ -94,19 +86,19 @@ static void read_kubearmor(struct kh_json *j, struct kh_container *c, struct kh_
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_span_eq(key, KH_SPAN("containerID")))
-                        read_nonempty(j, &c->id);
+                        kh_json_name(j, &c->id);
                 else if (kh_span_eq(key, KH_SPAN("containerName")))
-                        read_nonempty(j, &c->name);
+                        kh_json_name(j, &c->name);
                 else if (kh_span_eq(key, KH_SPAN("containerImage")))
-                        read_nonempty(j, &c->image);
+                        kh_json_name(j, &c->image);
                 else if (kh_span_eq(key, KH_SPAN("namespaceName")))
-                        read_nonempty(j, &c->pod_namespace);
+                        kh_json_name(j, &c->pod_namespace);
                 else if (kh_span_eq(key, KH_SPAN("endPointName")))
-                        read_nonempty(j, &c->pod_name);
+                        kh_json_name(j, &c->pod_name);
                 else if (kh_span_eq(key, KH_SPAN("apparmorProfile")))
-                        read_nonempty(j, &c->apparmor_profile);
+                        kh_json_name(j, &c->apparmor_profile);
                 else if (kh_span_eq(key, KH_SPAN("labels")))
-                        read_nonempty(j, labels);
+                        kh_json_name(j, labels);
                 else if (kh_span_eq(key, KH_SPAN("pidns")))
                         kh_json_u64(j, UINT32_MAX, &c->ns[KH_NS_PID]);
                 else if (kh_span_eq(key, KH_SPAN("mntns")))
