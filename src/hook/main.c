@@ -15,6 +15,7 @@
 #include "hook/report.h"
 #include "spool/spool.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 /*
@@ -143,6 +144,18 @@ static int unusable(const struct kh_hook_options *options, const struct kh_err *
         return 0;
 }
 
+/* A closed stdout or stderr must not become the number of something opened here, to be written to.
+ */
+static void occupy_standard_streams(void)
+{
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        kh_close(fd);
+}
+
 static int run(const struct kh_hook_options *options, uint64_t start_ns)
 {
         uint64_t deadline_ns = start_ns + options->timeout_ns;
@@ -187,5 +200,7 @@ int main(int argc, char **argv)
         if (options.misunderstood)
                 kh_report(&options, "argument '%s' is not understood, ignored",
                         options.misunderstood);
+        if (options.fail_closed || options.deny_runtime_sockets || options.dry_run)
+                occupy_standard_streams();
         return run(&options, start_ns);
 }

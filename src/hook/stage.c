@@ -74,24 +74,33 @@ static void close_init(struct kh_init *init)
         init->pid = init->pid_here = 0;
 }
 
+enum place { PLACE_UNKNOWN, PLACE_HOST, PLACE_CONTAINER };
+
 /*
- * Whether the hook runs in the container's namespaces, for a state of a create stage. runc gives
- * the init's pid as the container sees it, which there is the hook's parent; crun gives 0. A pid
- * namespace of the container's shows in procfs, whose numbers are the host's.
+ * Whose namespaces the hook runs in, for a state of a create stage. runc gives the init's pid as
+ * the container sees it, which there is the hook's parent; crun gives 0. A pid namespace of the
+ * container's shows in procfs, whose numbers are the host's.
  */
-static bool runs_in_container(int proc, const struct kh_oci_state *state, struct kh_init *init)
+static enum place find_place(int proc, const struct kh_oci_state *state, struct kh_init *init)
 {
-        if (state->pid == 0 || state->pid == getppid() || self_in_procfs(proc) != getpid())
-                return true;
+        pid_t self;
+
+        if (state->pid == 0 || state->pid == getppid())
+                return PLACE_CONTAINER;
+        self = self_in_procfs(proc);
+        if (self == 0)
+                return PLACE_UNKNOWN;
+        if (self != getpid())
+                return PLACE_CONTAINER;
         if (state->pid < 0 || state->pid > INT_MAX || !open_init(proc, (pid_t)state->pid, init))
-                return false;
+                return PLACE_HOST;
         init->pid_here = init->pid;
         /* On the host the runtime is the parent of both. Something between it and the hook, a shell
            say, hides that; then the hook's mount namespace is asked. */
         if (init->stat.ppid == getppid() || !same_mount_ns(proc, init->process))
-                return false;
+                return PLACE_HOST;
         close_init(init);
-        return true;
+        return PLACE_CONTAINER;
 }
 
 /*
@@ -195,11 +204,17 @@ void kh_find_init(int proc, const struct kh_oci_state *state, enum kh_stage aske
                         ret->pid_here = ret->pid;
                 return;
         }
-        ret->in_container = runs_in_container(proc, state, ret);
-        if (!ret->in_container) {
+        switch (find_place(proc, state, ret)) {
+        case PLACE_UNKNOWN: /* without procfs nothing can be found out */
+                ret->stage = asked;
+                return;
+        case PLACE_HOST:
                 ret->stage = settle(asked, stage_on_host(state, ret));
                 return;
+        case PLACE_CONTAINER:
+                break;
         }
+        ret->in_container = true;
         ret->stage = settle(asked, stage_in_container(state));
         if (ret->stage == KH_STAGE_START_CONTAINER)
                 return;
