@@ -6,64 +6,63 @@
 #include "json/writer.h"
 
 #include <stdio.h>
+#include <sys/random.h>
 #include <time.h>
 
-static void free_gone(struct kh_follow *f)
+void kh_follow_init(struct kh_follow *f)
 {
-        while (f->gone) {
-                struct kh_roster_entry *entry = f->gone;
+        struct kh_hash_seed seed = { 0 };
 
-                f->gone = entry->next;
-                free(entry);
-        }
+        /* Very early at boot there may be no secret yet; then nobody runs who could misuse that. */
+        (void)getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
+        *f = (struct kh_follow){ .told = &f->rosters[0], .now = &f->rosters[1] };
+        kh_roster_init(f->told, seed);
+        kh_roster_init(f->now, seed);
+        kh_list_init(&f->gone);
 }
 
 void kh_follow_reset(struct kh_follow *f)
 {
-        kh_roster_clear(&f->told);
-        kh_roster_clear(&f->now);
-        free_gone(f);
+        kh_roster_clear(f->told);
+        kh_roster_clear(f->now);
+        kh_list_for_each(node, next, &f->gone)
+        {
+                free(kh_roster_entry_of(node));
+        }
+        kh_list_init(&f->gone);
         free(f->line);
-        *f = (struct kh_follow){ 0 };
+        f->line = NULL;
+        f->cap = 0;
+        f->again = f->comparing = false;
 }
 
 void kh_follow_reconnected(struct kh_follow *f)
 {
-        kh_roster_clear(&f->now);
+        kh_roster_clear(f->now);
         f->again = true;
 }
 
-static struct kh_roster_entry *find(
-        const struct kh_roster *k, const struct kubearmor_hook_container *c)
+static void forget(struct kh_roster *r, const struct kubearmor_hook_container *c)
 {
-        return kh_roster_find(k, c->id, c->runtime, c->pid, c->start_time);
-}
-
-static void forget(struct kh_roster *k, const struct kubearmor_hook_container *c)
-{
-        struct kh_roster_entry *entry = find(k, c);
+        struct kh_roster_entry *entry = kh_roster_find(r, c);
 
         if (!entry)
                 return;
-        kh_roster_take(k, entry);
+        kh_roster_take(r, entry);
         free(entry);
 }
 
 /* Takes those that are not in `now` out of `told`, into `gone`. */
 static void collect_gone(struct kh_follow *f)
 {
-        struct kh_roster_entry *entry = kh_roster_after(&f->told, NULL);
+        kh_list_for_each(node, next, &f->told->all)
+        {
+                struct kh_roster_entry *entry = kh_roster_entry_of(node);
 
-        while (entry) {
-                struct kh_roster_entry *next = kh_roster_after(&f->told, entry);
-
-                if (!kh_roster_find(
-                            &f->now, entry->id, entry->runtime, entry->pid, entry->start_time)) {
-                        kh_roster_take(&f->told, entry);
-                        entry->next = f->gone;
-                        f->gone = entry;
-                }
-                entry = next;
+                if (kh_roster_find_like(f->now, entry))
+                        continue;
+                kh_roster_take(f->told, entry);
+                kh_list_append(&f->gone, &entry->all);
         }
 }
 
@@ -71,12 +70,12 @@ static int note(struct kh_follow *f, const struct kubearmor_hook_event *event)
 {
         switch (event->type) {
         case KUBEARMOR_HOOK_CONTAINER:
-                return kh_roster_put(f->again ? &f->now : &f->told, event->container);
+                return kh_roster_put(f->again ? f->now : f->told, event->container);
         case KUBEARMOR_HOOK_CREATED:
         case KUBEARMOR_HOOK_UPDATED:
-                return kh_roster_put(&f->told, event->container);
+                return kh_roster_put(f->told, event->container);
         case KUBEARMOR_HOOK_REMOVED:
-                forget(&f->told, event->container);
+                forget(f->told, event->container);
                 return 0;
         default:
                 return 0;
@@ -101,7 +100,7 @@ int kh_follow_note(
                 return 1;
         collect_gone(f);
         f->comparing = true;
-        f->at = NULL;
+        f->at = &f->now->all;
         return 0;
 }
 
@@ -218,31 +217,32 @@ static int derive(struct kh_follow *f, struct kh_span type, uint64_t seq, const 
 
 static int next_gone(struct kh_follow *f, uint64_t seq, struct kh_span *ret, struct kh_err *err)
 {
-        kh_cleanup(kh_freep) struct kh_roster_entry *entry = f->gone;
+        kh_cleanup(kh_freep) struct kh_roster_entry *entry = kh_roster_entry_of(f->gone.next);
 
-        f->gone = entry->next;
+        kh_list_del(&entry->all);
         return derive(f, KH_SPAN("removed"), seq, entry->json, true, ret, err);
 }
 
 int kh_follow_next(struct kh_follow *f, uint64_t seq, struct kh_span *ret, struct kh_err *err)
 {
-        const struct kh_roster_entry *told;
+        struct kh_roster *now = f->now;
 
         if (!f->comparing)
                 return 0;
-        if (f->gone)
+        if (!kh_list_is_empty(&f->gone))
                 return next_gone(f, seq, ret, err);
-        while ((f->at = kh_roster_after(&f->now, f->at))) {
-                told = kh_roster_find(
-                        &f->told, f->at->id, f->at->runtime, f->at->pid, f->at->start_time);
+        while ((f->at = f->at->next) != &now->all) {
+                const struct kh_roster_entry *entry = kh_roster_entry_of(f->at);
+                const struct kh_roster_entry *told = kh_roster_find_like(f->told, entry);
+
                 if (!told)
-                        return derive(f, KH_SPAN("created"), seq, f->at->json, false, ret, err);
-                if (!same_facts(told->json, f->at->json))
-                        return derive(f, KH_SPAN("updated"), seq, f->at->json, false, ret, err);
+                        return derive(f, KH_SPAN("created"), seq, entry->json, false, ret, err);
+                if (!same_facts(told->json, entry->json))
+                        return derive(f, KH_SPAN("updated"), seq, entry->json, false, ret, err);
         }
-        kh_roster_clear(&f->told);
-        f->told = f->now;
-        f->now = (struct kh_roster){ 0 };
+        kh_roster_clear(f->told);
+        f->now = f->told;
+        f->told = now;
         f->comparing = false;
         return 0;
 }

@@ -10,15 +10,18 @@
 #include "client/roster.h"
 
 struct kh_follow {
-        struct kh_roster told;            /* what the subscriber knows of */
-        bool again;                       /* the snapshot that comes is not the first one */
-        struct kh_roster now;             /* that snapshot, as far as it came */
-        bool comparing;                   /* it came whole: the difference is being told */
-        struct kh_roster_entry *gone;     /* a list of those to be told of as removed */
-        const struct kh_roster_entry *at; /* of `now`, the last that was compared */
-        char *line;                       /* the derived event that was made last */
+        struct kh_roster rosters[2];
+        struct kh_roster *told; /* what the subscriber knows of */
+        struct kh_roster *now;  /* a later snapshot, as far as it came */
+        bool again;             /* the snapshot that comes is not the first one */
+        bool comparing;         /* it came whole: the difference is being told */
+        struct kh_list gone;    /* entries to be told of as removed */
+        struct kh_list *at;     /* in `now`: what was compared last */
+        char *line;             /* the derived event that was made last */
         size_t cap;
 };
+
+void kh_follow_init(struct kh_follow *f);
 
 /* Nothing was told yet. */
 void kh_follow_reset(struct kh_follow *f);

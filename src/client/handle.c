@@ -58,6 +58,7 @@ int kubearmor_hook_open(const struct kubearmor_hook_options *options, struct kub
                 free(hook);
                 return rc;
         }
+        kh_follow_init(&hook->follow);
         *ret = hook;
         return 0;
 }

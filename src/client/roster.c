@@ -3,60 +3,27 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
-/* FNV-1a from a seed that nobody who names containers knows. */
-static uint64_t hash_id(const struct kh_roster *k, const char *id)
+void kh_roster_init(struct kh_roster *r, struct kh_hash_seed seed)
 {
-        uint64_t hash = k->seed;
-
-        for (; *id; id++)
-                hash = (hash ^ (unsigned char)*id) * 0x100000001b3ULL;
-        return hash ^ hash >> 32;
+        kh_list_init(&r->all);
+        kh_hash_init(&r->by_id);
+        r->seed = seed;
 }
 
-static struct kh_roster_entry **bucket_of(const struct kh_roster *k, uint64_t hash)
+void kh_roster_clear(struct kh_roster *r)
 {
-        return &k->buckets[hash & (k->n_buckets - 1)];
+        kh_list_for_each(node, next, &r->all)
+        {
+                free(kh_roster_entry_of(node));
+        }
+        kh_hash_done(&r->by_id);
+        kh_roster_init(r, r->seed);
 }
 
-void kh_roster_clear(struct kh_roster *k)
+static uint32_t hash_id(const struct kh_roster *r, const char *id)
 {
-        for (size_t i = 0; i < k->n_buckets; i++) {
-                while (k->buckets[i]) {
-                        struct kh_roster_entry *entry = k->buckets[i];
-
-                        k->buckets[i] = entry->next;
-                        free(entry);
-                }
-        }
-        free(k->buckets);
-        *k = (struct kh_roster){ 0 };
-}
-
-static int grow(struct kh_roster *k)
-{
-        struct kh_roster old = *k;
-
-        k->n_buckets = old.n_buckets ? 2 * old.n_buckets : 64;
-        k->buckets = calloc(k->n_buckets, sizeof(struct kh_roster_entry *));
-        if (!k->buckets) {
-                *k = old;
-                return -ENOMEM;
-        }
-        for (size_t i = 0; i < old.n_buckets; i++) {
-                while (old.buckets[i]) {
-                        struct kh_roster_entry *entry = old.buckets[i];
-                        struct kh_roster_entry **bucket = bucket_of(k, entry->hash);
-
-                        old.buckets[i] = entry->next;
-                        entry->next = *bucket;
-                        *bucket = entry;
-                }
-        }
-        free(old.buckets);
-        return 0;
+        return (uint32_t)kh_hash_bytes(&r->seed, kh_span_of(id));
 }
 
 static bool unlike(uint64_t a, uint64_t b)
@@ -64,34 +31,49 @@ static bool unlike(uint64_t a, uint64_t b)
         return a && b && a != b;
 }
 
-struct kh_roster_entry *kh_roster_find(const struct kh_roster *k, const char *id,
-        const char *runtime, pid_t pid, uint64_t start_time)
+struct kh_roster_entry *kh_roster_find_like(
+        const struct kh_roster *r, const struct kh_roster_entry *key)
 {
-        uint64_t hash;
+        struct kh_hash_node *node = kh_hash_find(&r->by_id, hash_id(r, key->id));
 
-        if (k->n == 0)
-                return NULL;
-        hash = hash_id(k, id);
-        for (struct kh_roster_entry *e = *bucket_of(k, hash); e; e = e->next) {
-                if (e->hash != hash || strcmp(e->id, id) != 0)
+        for (; node; node = kh_hash_next(node)) {
+                struct kh_roster_entry *e = kh_container_of(node, struct kh_roster_entry, by_id);
+
+                if (strcmp(e->id, key->id) != 0)
                         continue;
-                if (unlike((uint64_t)e->pid, (uint64_t)pid) || unlike(e->start_time, start_time))
+                if (unlike((uint64_t)e->pid, (uint64_t)key->pid) ||
+                        unlike(e->start_time, key->start_time))
                         continue;
-                if (!runtime || !*runtime || !*e->runtime || strcmp(e->runtime, runtime) == 0)
+                if (!*key->runtime || !*e->runtime || strcmp(e->runtime, key->runtime) == 0)
                         return e;
         }
         return NULL;
 }
 
-void kh_roster_take(struct kh_roster *k, struct kh_roster_entry *entry)
+/* What it would be as an entry, but in no roster, and all text the container's. */
+static struct kh_roster_entry key_of(const struct kubearmor_hook_container *c)
 {
-        struct kh_roster_entry **link = bucket_of(k, entry->hash);
+        return (struct kh_roster_entry){
+                .pid = c->pid,
+                .start_time = c->start_time,
+                .id = c->id,
+                .runtime = c->runtime ? c->runtime : "",
+                .json = c->json,
+        };
+}
 
-        while (*link != entry)
-                link = &(*link)->next;
-        *link = entry->next;
-        entry->next = NULL;
-        k->n--;
+struct kh_roster_entry *kh_roster_find(
+        const struct kh_roster *r, const struct kubearmor_hook_container *c)
+{
+        struct kh_roster_entry key = key_of(c);
+
+        return kh_roster_find_like(r, &key);
+}
+
+void kh_roster_take(struct kh_roster *r, struct kh_roster_entry *entry)
+{
+        kh_list_del(&entry->all);
+        kh_hash_del(&r->by_id, &entry->by_id);
 }
 
 static const char *append(char **to, const char *s)
@@ -102,62 +84,37 @@ static const char *append(char **to, const char *s)
         return start;
 }
 
-static struct kh_roster_entry *make_entry(const struct kubearmor_hook_container *c)
+static struct kh_roster_entry *copy(const struct kh_roster_entry *key)
 {
-        const char *runtime = c->runtime ? c->runtime : "";
-        size_t n = strlen(c->id) + strlen(runtime) + strlen(c->json) + 3;
+        size_t n = strlen(key->id) + strlen(key->runtime) + strlen(key->json) + 3;
         struct kh_roster_entry *entry = malloc(sizeof(*entry) + n);
         char *to;
 
         if (!entry)
                 return NULL;
-        *entry = (struct kh_roster_entry){ .pid = c->pid, .start_time = c->start_time };
+        *entry = *key;
         to = entry->text;
-        entry->id = append(&to, c->id);
-        entry->runtime = append(&to, runtime);
-        entry->json = append(&to, c->json);
+        entry->id = append(&to, key->id);
+        entry->runtime = append(&to, key->runtime);
+        entry->json = append(&to, key->json);
         return entry;
 }
 
-int kh_roster_put(struct kh_roster *k, const struct kubearmor_hook_container *c)
+int kh_roster_put(struct kh_roster *r, const struct kubearmor_hook_container *c)
 {
-        struct kh_roster_entry *old = kh_roster_find(k, c->id, c->runtime, c->pid, c->start_time);
-        struct kh_roster_entry *entry, **bucket;
+        struct kh_roster_entry key = key_of(c);
+        struct kh_roster_entry *old = kh_roster_find_like(r, &key), *entry;
 
-        if (!old && k->n == KH_ROSTER_MAX)
+        if (!old && r->by_id.count >= KH_ROSTER_MAX)
                 return -E2BIG;
-        if (!k->seed && getrandom(&k->seed, sizeof(k->seed), GRND_NONBLOCK) < 0)
-                k->seed = 0xcbf29ce484222325ULL; /* very early at boot: FNV's own */
-        if (k->n >= k->n_buckets && grow(k) < 0)
-                return -ENOMEM;
-        entry = make_entry(c);
+        entry = copy(&key);
         if (!entry)
                 return -ENOMEM;
         if (old) {
-                kh_roster_take(k, old);
+                kh_roster_take(r, old);
                 free(old);
         }
-        entry->hash = hash_id(k, entry->id);
-        bucket = bucket_of(k, entry->hash);
-        entry->next = *bucket;
-        *bucket = entry;
-        k->n++;
+        kh_list_append(&r->all, &entry->all);
+        kh_hash_add(&r->by_id, &entry->by_id, hash_id(r, entry->id));
         return 0;
-}
-
-struct kh_roster_entry *kh_roster_after(
-        const struct kh_roster *k, const struct kh_roster_entry *entry)
-{
-        size_t i = 0;
-
-        if (entry) {
-                if (entry->next)
-                        return entry->next;
-                i = (size_t)(bucket_of(k, entry->hash) - k->buckets) + 1;
-        }
-        for (; i < k->n_buckets; i++) {
-                if (k->buckets[i])
-                        return k->buckets[i];
-        }
-        return NULL;
 }

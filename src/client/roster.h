@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A set of incarnations of containers, each with its object as JSON. */
+/* A set of incarnations of containers, each with its object as JSON, in the order of arrival. */
 #pragma once
 
+#include "base/hash.h"
+#include "base/list.h"
 #include "kubearmor-hook.h"
 
-/* More than a node can run; a listener that tells of more is not believed. */
+/* Twice what the listener keeps at most: one that tells of more is not believed. */
 enum { KH_ROSTER_MAX = 256 * 1024 };
 
 struct kh_roster_entry {
-        struct kh_roster_entry
-                *next; /* in its bucket, or in a list of the caller's once taken out */
-        uint64_t hash;
+        struct kh_list all;
+        struct kh_hash_node by_id;
         pid_t pid;
         uint64_t start_time;
         const char *id;
@@ -20,29 +21,34 @@ struct kh_roster_entry {
 };
 
 struct kh_roster {
-        struct kh_roster_entry **buckets;
-        size_t n_buckets; /* a power of two; 0 before the first entry */
-        size_t n;
-        uint64_t seed;
+        struct kh_list all;
+        struct kh_hash by_id;
+        struct kh_hash_seed seed;
 };
 
-/* Zero-initialise; the seed is drawn with the first entry. */
-void kh_roster_clear(struct kh_roster *k);
+void kh_roster_init(struct kh_roster *r, struct kh_hash_seed seed);
+
+/* Empties it. */
+void kh_roster_clear(struct kh_roster *r);
 
 /* Adds it, in place of an entry for the same incarnation. -ENOMEM, -E2BIG. */
-int kh_roster_put(struct kh_roster *k, const struct kubearmor_hook_container *c);
+int kh_roster_put(struct kh_roster *r, const struct kubearmor_hook_container *c);
 
 /*
- * The entry for the same incarnation as that of ID, RUNTIME, PID and START_TIME, NULL when there is
- * none. A pid, start time or runtime that one side does not know contradicts nothing: facts may be
- * added to a container later.
+ * The entry for the same incarnation, NULL when there is none. A pid, start time or runtime that
+ * one side does not know contradicts nothing: facts may be added to a container later.
  */
-struct kh_roster_entry *kh_roster_find(const struct kh_roster *k, const char *id,
-        const char *runtime, pid_t pid, uint64_t start_time);
+struct kh_roster_entry *kh_roster_find(
+        const struct kh_roster *r, const struct kubearmor_hook_container *c);
+
+/* The same for an entry that may be another roster's. */
+struct kh_roster_entry *kh_roster_find_like(
+        const struct kh_roster *r, const struct kh_roster_entry *key);
 
 /* Takes an entry out; the caller frees it with free(). */
-void kh_roster_take(struct kh_roster *k, struct kh_roster_entry *entry);
+void kh_roster_take(struct kh_roster *r, struct kh_roster_entry *entry);
 
-/* One entry after another: NULL gives the first. No entry may be put in or taken out between. */
-struct kh_roster_entry *kh_roster_after(
-        const struct kh_roster *k, const struct kh_roster_entry *entry);
+static inline struct kh_roster_entry *kh_roster_entry_of(struct kh_list *all)
+{
+        return kh_container_of(all, struct kh_roster_entry, all);
+}

@@ -248,9 +248,12 @@ static int read_metrics(struct kubearmor_hook *hook)
         size_t n = 0;
         int rc = ask_line(hook, KH_SPAN("metrics"), &line);
 
-        /* Its own kind of line, and the only one that begins so. */
-        if (rc > 0 && kh_span_starts(line, KH_SPAN("{")))
-                return kh_event_read(&hook->room, line, &hook->err);
+        if (rc > 0 && kh_span_starts(line, KH_SPAN("{"))) {
+                rc = kh_event_read(&hook->room, line, &hook->err);
+                return rc < 0 ? rc
+                              : kh_fail(&hook->err, -EBADMSG,
+                                        "the listener's answer is no metrics");
+        }
         while (rc > 0) {
                 rc = append_metrics(hook, &n, line);
                 if (rc < 0 || kh_span_eq(line, KH_SPAN("# EOF")))
@@ -265,8 +268,6 @@ int kubearmor_hook_metrics(struct kubearmor_hook *hook, const char **ret)
         int rc = read_metrics(hook);
 
         kh_hang_up(hook);
-        if (rc > 0)
-                rc = kh_fail(&hook->err, -EBADMSG, "the listener's answer is no metrics");
         if (rc == 0)
                 *ret = hook->metrics;
         return rc;

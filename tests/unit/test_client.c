@@ -1,0 +1,867 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client library against a listener that the test plays itself, line by line: what a real one
+ * cannot be made to do at a given moment. (tests/cli has the real one.)
+ */
+#include "fixture.h"
+
+#include "base/cleanup.h"
+#include "kubearmor-hook.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define INSTANCE_A "0123456789abcdef0123456789abcdef"
+#define INSTANCE_B "fedcba9876543210fedcba9876543210"
+
+struct play {
+        char dir[64];
+        char path[80];
+        int listener;
+        int peer; /* the connection that was accepted last */
+        struct kubearmor_hook *hook;
+};
+
+static void listen_at(struct play *p)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", p->path);
+        p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(p->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(p->listener, 8), 0);
+}
+
+static void stop_listening(struct play *p)
+{
+        kh_closep(&p->listener);
+        kh_closep(&p->peer);
+        (void)unlink(p->path);
+}
+
+static struct kubearmor_hook *open_hook(struct play *p, unsigned timeout_ms)
+{
+        struct kubearmor_hook_options options = {
+                .size = sizeof(options),
+                .path = p->path,
+                .timeout_ms = timeout_ms,
+        };
+        struct kubearmor_hook *hook = NULL;
+
+        assert_int_equal(kubearmor_hook_open(&options, &hook), 0);
+        return hook;
+}
+
+static int set_up(void **state)
+{
+        struct play *p = calloc(1, sizeof(*p));
+
+        (void)snprintf(p->dir, sizeof(p->dir), "/tmp/kh-client-XXXXXX");
+        assert_non_null(mkdtemp(p->dir));
+        (void)snprintf(p->path, sizeof(p->path), "%s/events.sock", p->dir);
+        p->peer = -EBADF;
+        listen_at(p);
+        p->hook = open_hook(p, 10000);
+        *state = p;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct play *p = *state;
+
+        kubearmor_hook_close(p->hook);
+        stop_listening(p);
+        (void)rmdir(p->dir);
+        free(p);
+        return 0;
+}
+
+/* Takes the client's connection and its request, which must be WANT. */
+static void expect_request(struct play *p, const char *want)
+{
+        char line[8192];
+        size_t n = 0;
+
+        kh_closep(&p->peer);
+        p->peer = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(p->peer >= 0);
+        do {
+                ssize_t got = read(p->peer, line + n, sizeof(line) - 1 - n);
+
+                assert_true(got > 0);
+                n += (size_t)got;
+        } while (line[n - 1] != '\n');
+        line[n - 1] = '\0';
+        assert_string_equal(line, want);
+}
+
+static void say(struct play *p, const char *text)
+{
+        assert_int_equal(send(p->peer, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void hang_up(struct play *p)
+{
+        kh_closep(&p->peer);
+}
+
+static void say_synced(struct play *p, const char *instance, unsigned seq)
+{
+        char line[160];
+
+        (void)snprintf(line, sizeof(line),
+                "{\"type\":\"synced\",\"instance\":\"%s\",\"seq\":%u,\"count\":0}\n", instance,
+                seq);
+        say(p, line);
+}
+
+/* A container of the snapshot, or with another TYPE an event. */
+static void say_container(
+        struct play *p, const char *type, const char *id, unsigned pid, unsigned start)
+{
+        char line[512];
+
+        (void)snprintf(line, sizeof(line),
+                "{\"type\":\"%s\",\"seq\":7,\"time\":\"2026-01-02T03:04:05.000000006Z\","
+                "\"source\":\"hook\",\"container\":{\"id\":\"%s\",\"pid\":%u,\"startTime\":%u,"
+                "\"state\":\"running\",\"source\":\"hook\","
+                "\"createdAt\":\"2026-01-02T03:04:05.000000006Z\"}}\n",
+                type, id, pid, start);
+        say(p, line);
+}
+
+static const struct kubearmor_hook_event *next(struct play *p, enum kubearmor_hook_event_type want)
+{
+        const struct kubearmor_hook_event *event = NULL;
+
+        assert_int_equal(kubearmor_hook_next(p->hook, 10000, &event), 1);
+        assert_int_equal(event->type, want);
+        return event;
+}
+
+static void expect_container(
+        struct play *p, enum kubearmor_hook_event_type type, const char *id, pid_t pid)
+{
+        const struct kubearmor_hook_event *event = next(p, type);
+
+        assert_string_equal(event->container->id, id);
+        assert_int_equal(event->container->pid, pid);
+}
+
+static void expect_nothing(struct play *p)
+{
+        const struct kubearmor_hook_event *event;
+
+        assert_int_equal(kubearmor_hook_next(p->hook, 0, &event), 0);
+}
+
+static void expect_failure(struct play *p, int code)
+{
+        const struct kubearmor_hook_event *event;
+
+        assert_int_equal(kubearmor_hook_next(p->hook, 10000, &event), code);
+        assert_string_not_equal(kubearmor_hook_error(p->hook), "");
+        assert_int_equal(kubearmor_hook_next(p->hook, 0, &event), -ENODATA);
+}
+
+static void follow(struct play *p)
+{
+        assert_int_equal(kubearmor_hook_subscribe(p->hook, NULL, KUBEARMOR_HOOK_RECONNECT), 0);
+        expect_request(p, "{\"request\":\"subscribe\"}");
+}
+
+/* The listener comes back, as INSTANCE; the client has noticed. */
+static void come_back(struct play *p)
+{
+        /* It connects by itself, once its pause is over, while it looks for an event. */
+        for (;;) {
+                const struct kubearmor_hook_event *event;
+                struct pollfd ready = { .fd = p->listener, .events = POLLIN };
+
+                assert_int_equal(kubearmor_hook_next(p->hook, 20, &event), 0);
+                if (poll(&ready, 1, 0) == 1)
+                        break;
+        }
+        expect_request(p, "{\"request\":\"subscribe\"}");
+}
+
+static void test_gives_all_facts(void **state)
+{
+        static const char line[] =
+                "{\"type\":\"container\",\"container\":{\"id\":\"c1\",\"name\":\"n\\u0065w\\n\","
+                "\"image\":\"i\",\"pid\":42,\"apparmorProfile\":\"prof\",\"type\":\"sandbox\","
+                "\"pod\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\",\"sandboxId\":\"s\"},"
+                "\"runtime\":\"crun\",\"stage\":\"prestart\",\"bundle\":\"/b\",\"rootfs\":\"/r\","
+                "\"startTime\":9,\"namespaces\":{\"pid\":1,\"mnt\":2,\"time\":8},"
+                "\"hostNamespaces\":[\"time\"],\"joinedNamespaces\":[\"pid\"],"
+                "\"cgroup\":{\"path\":\"/cg\",\"id\":18446744073709551615,\"specPath\":\"sp\"},"
+                "\"process\":{\"command\":\"sh\",\"uid\":0,\"gid\":5},\"selinuxLabel\":\"l\","
+                "\"privileged\":true,\"seccomp\":false,\"runtimeSockets\":[\"/run/docker.sock\"],"
+                "\"labels\":{\"k\":\"v\",\"\\ud800\":\"odd\"},\"annotations\":{\"a\":\"\"},"
+                "\"state\":\"created\",\"source\":\"spool\",\"createdAt\":\"t\","
+                "\"future\":{\"x\":[1,{}]}}}\n";
+        struct play *p = *state;
+        const struct kubearmor_hook_event *event;
+        const struct kubearmor_hook_container *c;
+
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        say(p, line);
+        event = next(p, KUBEARMOR_HOOK_CONTAINER);
+        assert_int_equal(strlen(event->json), sizeof(line) - 2);
+        assert_memory_equal(event->json, line, sizeof(line) - 2);
+        c = event->container;
+        assert_memory_equal(strstr(line, "{\"id\""), c->json, strlen(c->json));
+        assert_string_equal(c->id, "c1");
+        assert_string_equal(c->name, "new\n");
+        assert_string_equal(c->image, "i");
+        assert_string_equal(c->type, "sandbox");
+        assert_string_equal(c->pod_name, "p");
+        assert_string_equal(c->pod_namespace, "ns");
+        assert_string_equal(c->pod_uid, "u");
+        assert_string_equal(c->sandbox_id, "s");
+        assert_string_equal(c->runtime, "crun");
+        assert_string_equal(c->stage, "prestart");
+        assert_string_equal(c->bundle, "/b");
+        assert_string_equal(c->rootfs, "/r");
+        assert_int_equal(c->pid, 42);
+        assert_int_equal(c->start_time, 9);
+        assert_int_equal(c->namespaces[KUBEARMOR_HOOK_NS_MNT], 2);
+        assert_int_equal(c->namespaces[KUBEARMOR_HOOK_NS_NET], 0);
+        assert_int_equal(c->host_namespaces, 1 << KUBEARMOR_HOOK_NS_TIME);
+        assert_int_equal(c->joined_namespaces, 1 << KUBEARMOR_HOOK_NS_PID);
+        assert_string_equal(c->cgroup_path, "/cg");
+        assert_string_equal(c->cgroup_spec_path, "sp");
+        assert_true(c->cgroup_id == UINT64_MAX);
+        assert_string_equal(c->command, "sh");
+        assert_int_equal(c->uid, 0);
+        assert_int_equal(c->gid, 5);
+        assert_string_equal(c->apparmor_profile, "prof");
+        assert_string_equal(c->selinux_label, "l");
+        assert_int_equal(c->privileged, KUBEARMOR_HOOK_YES);
+        assert_int_equal(c->seccomp, KUBEARMOR_HOOK_NO);
+        assert_int_equal(c->n_runtime_sockets, 1);
+        assert_string_equal(c->runtime_sockets[0], "/run/docker.sock");
+        assert_int_equal(c->n_labels, 2);
+        assert_string_equal(c->labels[0].name, "k");
+        assert_string_equal(c->labels[0].value, "v");
+        assert_string_equal(c->labels[1].name, "");
+        assert_int_equal(c->n_annotations, 1);
+        assert_string_equal(c->annotations[0].value, "");
+        assert_string_equal(c->state, "created");
+        assert_string_equal(c->source, "spool");
+        assert_string_equal(c->created_at, "t");
+}
+
+static void test_absent_facts_are_absent(void **state)
+{
+        struct play *p = *state;
+        const struct kubearmor_hook_container *c;
+
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        say(p, "{\"type\":\"container\",\"container\":{\"id\":\"c\"}}\n");
+        c = next(p, KUBEARMOR_HOOK_CONTAINER)->container;
+        assert_null(c->name);
+        assert_null(c->state);
+        assert_null(c->type);
+        assert_int_equal(c->pid, 0);
+        assert_int_equal(c->uid, -1);
+        assert_int_equal(c->gid, -1);
+        assert_int_equal(c->privileged, KUBEARMOR_HOOK_UNKNOWN);
+        assert_int_equal(c->n_labels, 0);
+}
+
+static void test_lines_come_in_any_pieces(void **state)
+{
+        struct play *p = *state;
+        char line[] = "{\"type\":\"container\",\"container\":{\"id\":\"c\"}}\n";
+
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        for (size_t i = 0; line[i]; i++) {
+                char piece[2] = { line[i], '\0' };
+
+                expect_nothing(p);
+                say(p, piece);
+        }
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "c", 0);
+        say_synced(p, INSTANCE_A, 3);
+        assert_int_equal(next(p, KUBEARMOR_HOOK_SYNCED)->seq, 3);
+        expect_failure(p, -ENODATA);
+}
+
+static void test_a_long_line_grows_the_room(void **state)
+{
+        enum { LABELS = 300, LENGTH = 1000 };
+        struct play *p = *state;
+        char value[LENGTH + 1];
+        const struct kubearmor_hook_container *c;
+
+        memset(value, 'x', LENGTH);
+        value[LENGTH] = '\0';
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        say(p, "{\"type\":\"container\",\"container\":{\"id\":\"c\",\"labels\":{\"first\":\"\"");
+        for (int i = 0; i < LABELS; i++) {
+                char label[LENGTH + 32];
+
+                (void)snprintf(label, sizeof(label), ",\"k%d\":\"%s\"", i, value);
+                say(p, label);
+                expect_nothing(p);
+        }
+        say(p, "}}}\n");
+        c = next(p, KUBEARMOR_HOOK_CONTAINER)->container;
+        assert_int_equal(c->n_labels, LABELS + 1);
+        assert_string_equal(c->labels[LABELS].value, value);
+}
+
+static void test_a_line_without_end_is_refused(void **state)
+{
+        struct play *p = *state;
+        static char much[64 * 1024 + 1];
+        const struct kubearmor_hook_event *event;
+        int rc = 0;
+
+        memset(much, ' ', sizeof(much) - 1);
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        for (int i = 0; rc == 0 && i < 200; i++) {
+                say(p, much);
+                rc = kubearmor_hook_next(p->hook, 0, &event);
+        }
+        assert_int_equal(rc, -EMSGSIZE);
+}
+
+static void test_unknown_lines_are_passed_over(void **state)
+{
+        struct play *p = *state;
+
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        say(p, "{\"type\":\"weather\",\"container\":7}\n{}\n");
+        expect_nothing(p);
+}
+
+static void test_what_is_no_protocol_ends(void **state)
+{
+        static const char *const lines[] = {
+                "\n",
+                "hello\n",
+                "[]\n",
+                "{\"type\":\"created\"\n",
+                "{\"type\":\"created\"}\n",
+                "{\"type\":\"created\",\"container\":{}}\n",
+                "{\"type\":\"created\",\"container\":{\"id\":7}}\n",
+                "{\"type\":\"created\",\"container\":[]}\n",
+                "{\"type\":\"synced\"}}\n",
+        };
+        struct play *p = *state;
+
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+                assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+                expect_request(p, "{\"request\":\"list\"}");
+                say(p, lines[i]);
+                expect_failure(p, -EBADMSG);
+        }
+}
+
+static void test_errors_of_the_listener(void **state)
+{
+        static const struct {
+                const char *name;
+                int code;
+        } errors[] = {
+                { "bad-request", -EINVAL },
+                { "not-found", -ESRCH },
+                { "ambiguous", -ENOTUNIQ },
+                { "slow-subscriber", -ENOBUFS },
+                { "shutdown", -ESHUTDOWN },
+                { "too-many-subscribers", -EUSERS },
+                { "not-permitted", -EACCES },
+                { "of-the-future", -EBADMSG },
+        };
+        struct play *p = *state;
+        char line[128];
+
+        for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+                assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+                expect_request(p, "{\"request\":\"list\"}");
+                (void)snprintf(line, sizeof(line),
+                        "{\"type\":\"error\",\"error\":\"%s\",\"message\":\"so it is\"}\n",
+                        errors[i].name);
+                say(p, line);
+                expect_failure(p, errors[i].code);
+        }
+}
+
+static void test_an_unfinished_answer_fails(void **state)
+{
+        struct play *p = *state;
+
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        say_container(p, "container", "a", 10, 1);
+        say(p, "{\"type\":\"syn");
+        hang_up(p);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "a", 10);
+        expect_failure(p, -ECONNRESET);
+}
+
+static void test_silence_ends_an_answer(void **state)
+{
+        struct play *p = *state;
+
+        kubearmor_hook_close(p->hook);
+        p->hook = open_hook(p, 50);
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        expect_failure(p, -ETIMEDOUT);
+}
+
+static void test_silence_between_events_is_well(void **state)
+{
+        struct play *p = *state;
+        const struct kubearmor_hook_event *event;
+
+        kubearmor_hook_close(p->hook);
+        p->hook = open_hook(p, 50);
+        assert_int_equal(kubearmor_hook_subscribe(p->hook, NULL, 0), 0);
+        expect_request(p, "{\"request\":\"subscribe\"}");
+        say_synced(p, INSTANCE_A, 0);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        assert_int_equal(kubearmor_hook_next(p->hook, 200, &event), 0);
+        say_container(p, "created", "a", 10, 1);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "a", 10);
+}
+
+static void test_no_listener(void **state)
+{
+        struct play *p = *state;
+
+        kh_closep(&p->listener);
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), -ECONNREFUSED);
+        assert_non_null(strstr(kubearmor_hook_error(p->hook), p->path));
+        (void)unlink(p->path);
+        assert_int_equal(
+                kubearmor_hook_subscribe(p->hook, NULL, KUBEARMOR_HOOK_RECONNECT), -ENOENT);
+        expect_failure(p, -ENODATA);
+}
+
+static void test_requests(void **state)
+{
+        struct play *p = *state;
+        struct kubearmor_hook_filter filter = {
+                .size = sizeof(filter),
+                .id = "a\"b",
+                .name = "n",
+                .pod = "p",
+                .pod_namespace = "s",
+                .runtime = "r",
+                .type = "sandbox",
+                .state = "exited",
+        };
+
+        assert_int_equal(kubearmor_hook_list(p->hook, &filter), 0);
+        expect_request(p, "{\"request\":\"list\",\"filter\":{\"id\":\"a\\\"b\",\"name\":\"n\","
+                          "\"pod\":\"p\",\"namespace\":\"s\",\"runtime\":\"r\","
+                          "\"type\":\"sandbox\",\"state\":\"exited\"}}");
+        assert_int_equal(kubearmor_hook_lookup_id(p->hook, "abc"), 0);
+        expect_request(p, "{\"request\":\"lookup\",\"id\":\"abc\"}");
+        assert_int_equal(kubearmor_hook_lookup_init(p->hook, 7), 0);
+        expect_request(p, "{\"request\":\"lookup\",\"pid\":7}");
+        assert_int_equal(kubearmor_hook_lookup_cgroup(p->hook, UINT64_MAX), 0);
+        expect_request(p, "{\"request\":\"lookup\",\"cgroupId\":18446744073709551615}");
+        assert_int_equal(kubearmor_hook_lookup_namespace(p->hook, KUBEARMOR_HOOK_NS_NET, 9), 0);
+        expect_request(p, "{\"request\":\"lookup\",\"namespace\":{\"type\":\"net\",\"inode\":9}}");
+}
+
+static void test_bad_arguments(void **state)
+{
+        struct play *p = *state;
+        struct kubearmor_hook *hook = NULL;
+        struct kubearmor_hook_filter filter = { .size = sizeof(filter), .name = "\xff" };
+        struct {
+                struct kubearmor_hook_options known;
+                int later;
+        } options = { .known = { .size = sizeof(options) } };
+        char long_path[200];
+
+        assert_int_equal(kubearmor_hook_list(p->hook, &filter), -EINVAL);
+        assert_int_equal(kubearmor_hook_subscribe(p->hook, NULL, 1U << 31), -EINVAL);
+        assert_int_equal(kubearmor_hook_lookup_id(p->hook, ""), -EINVAL);
+        assert_int_equal(kubearmor_hook_lookup_init(p->hook, -1), -EINVAL);
+        assert_int_equal(kubearmor_hook_lookup_cgroup(p->hook, 0), -EINVAL);
+        assert_int_equal(kubearmor_hook_lookup_namespace(p->hook, 99, 1), -EINVAL);
+        expect_failure(p, -ENODATA);
+
+        /* Options of a later version, unused and used. */
+        assert_int_equal(kubearmor_hook_open(&options.known, &hook), 0);
+        kubearmor_hook_close(hook);
+        options.later = 1;
+        assert_int_equal(kubearmor_hook_open(&options.known, &hook), -EINVAL);
+
+        memset(long_path, 'x', sizeof(long_path) - 1);
+        long_path[sizeof(long_path) - 1] = '\0';
+        options.later = 0;
+        options.known.path = long_path;
+        assert_int_equal(kubearmor_hook_open(&options.known, &hook), -EINVAL);
+        kubearmor_hook_close(NULL);
+        assert_null(kubearmor_hook_namespace_name(KUBEARMOR_HOOK_NS_COUNT));
+        assert_string_equal(kubearmor_hook_namespace_name(KUBEARMOR_HOOK_NS_MNT), "mnt");
+}
+
+static void test_a_lookup_without_match(void **state)
+{
+        struct play *p = *state;
+
+        assert_int_equal(kubearmor_hook_lookup_init(p->hook, 7), 0);
+        expect_request(p, "{\"request\":\"lookup\",\"pid\":7}");
+        say_synced(p, INSTANCE_A, 0);
+        expect_failure(p, -ESRCH);
+}
+
+static void test_the_descriptor_tells(void **state)
+{
+        struct play *p = *state;
+        struct pollfd ready = { .fd = kubearmor_hook_fd(p->hook), .events = POLLIN };
+
+        follow(p);
+        assert_int_equal(poll(&ready, 1, 0), 0);
+        say_synced(p, INSTANCE_A, 0);
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        expect_nothing(p);
+        assert_int_equal(poll(&ready, 1, 0), 0);
+        hang_up(p);
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        next(p, KUBEARMOR_HOOK_DISCONNECTED);
+        /* Also of the time to reconnect. */
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        expect_nothing(p);
+        expect_request(p, "{\"request\":\"subscribe\"}");
+        assert_int_equal(kubearmor_hook_fd(p->hook), ready.fd);
+}
+
+static void test_a_restart_gives_the_difference(void **state)
+{
+        struct play *p = *state;
+        const struct kubearmor_hook_event *event;
+
+        follow(p);
+        say_container(p, "container", "stays", 10, 1);
+        say_container(p, "container", "goes", 11, 2);
+        say_synced(p, INSTANCE_A, 4);
+        say_container(p, "created", "live", 12, 3);
+        say_container(p, "created", "short", 13, 4);
+        say_container(p, "removed", "short", 13, 4);
+        say_container(p, "created", "again", 14, 5);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "stays", 10);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "goes", 11);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "live", 12);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "short", 13);
+        expect_container(p, KUBEARMOR_HOOK_REMOVED, "short", 13);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "again", 14);
+
+        hang_up(p);
+        event = next(p, KUBEARMOR_HOOK_DISCONNECTED);
+        assert_non_null(event->message);
+        come_back(p);
+        say_container(p, "container", "new", 20, 9);
+        say_container(p, "container", "stays", 10, 1);
+        say_container(p, "container", "live", 12, 3);
+        say_container(p, "container", "again", 21, 10);
+        say_synced(p, INSTANCE_B, 8);
+
+        event = next(p, KUBEARMOR_HOOK_REMOVED);
+        assert_string_equal(event->container->id, "goes");
+        assert_string_equal(event->container->state, "removed");
+        assert_true(event->derived);
+        assert_null(event->reason);
+        assert_int_equal(event->seq, 8);
+        assert_non_null(strstr(event->json, "\"derived\":true"));
+        assert_null(strstr(event->json, "\"state\":\"running\""));
+        expect_container(p, KUBEARMOR_HOOK_REMOVED, "again", 14);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "new", 20);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "again", 21);
+        event = next(p, KUBEARMOR_HOOK_SYNCED);
+        assert_string_equal(event->instance, INSTANCE_B);
+        expect_nothing(p);
+        say_container(p, "removed", "new", 20, 9);
+        expect_container(p, KUBEARMOR_HOOK_REMOVED, "new", 20);
+}
+
+static void test_a_snapshot_that_is_cut_counts_for_nothing(void **state)
+{
+        struct play *p = *state;
+
+        follow(p);
+        say_container(p, "container", "a", 10, 1);
+        say_synced(p, INSTANCE_A, 1);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "a", 10);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        hang_up(p);
+        next(p, KUBEARMOR_HOOK_DISCONNECTED);
+        come_back(p);
+        say_container(p, "container", "b", 11, 2);
+        hang_up(p);
+        come_back(p); /* and is not announced as away twice */
+        say_container(p, "container", "a", 10, 1);
+        say_synced(p, INSTANCE_A, 1);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+}
+
+static void test_the_first_snapshot_may_be_cut(void **state)
+{
+        struct play *p = *state;
+
+        follow(p);
+        say_container(p, "container", "a", 10, 1);
+        say_container(p, "container", "b", 11, 2);
+        hang_up(p);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "a", 10);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "b", 11);
+        next(p, KUBEARMOR_HOOK_DISCONNECTED);
+        come_back(p);
+        say_container(p, "container", "b", 11, 2);
+        say_container(p, "container", "c", 12, 3);
+        say_synced(p, INSTANCE_A, 1);
+        expect_container(p, KUBEARMOR_HOOK_REMOVED, "a", 10);
+        expect_container(p, KUBEARMOR_HOOK_CREATED, "c", 12);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+}
+
+static void test_new_facts_are_an_update_and_other_sources_are_not(void **state)
+{
+        struct play *p = *state;
+        const struct kubearmor_hook_event *event;
+
+        follow(p);
+        say(p, "{\"type\":\"container\",\"container\":{\"id\":\"a\",\"state\":\"created\","
+               "\"source\":\"hook\",\"createdAt\":\"t1\"}}\n"
+               "{\"type\":\"container\",\"container\":{\"id\":\"b\",\"pid\":5,\"state\":"
+               "\"running\",\"stage\":\"prestart\",\"source\":\"hook\",\"createdAt\":\"t1\"}}\n");
+        say_synced(p, INSTANCE_A, 1);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "a", 0);
+        expect_container(p, KUBEARMOR_HOOK_CONTAINER, "b", 5);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        hang_up(p);
+        next(p, KUBEARMOR_HOOK_DISCONNECTED);
+        come_back(p);
+        say(p, "{\"type\":\"container\",\"container\":{\"id\":\"a\",\"pid\":4,\"startTime\":6,"
+               "\"state\":\"running\",\"source\":\"hook\",\"createdAt\":\"t1\"}}\n"
+               "{\"type\":\"container\",\"container\":{\"id\":\"b\",\"pid\":5,\"state\":"
+               "\"running\",\"source\":\"snapshot\",\"createdAt\":\"t2\"}}\n");
+        say_synced(p, INSTANCE_B, 1);
+        event = next(p, KUBEARMOR_HOOK_UPDATED);
+        assert_true(event->derived);
+        assert_string_equal(event->container->id, "a");
+        assert_int_equal(event->container->pid, 4);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+}
+
+static void test_runtimes_may_share_an_id(void **state)
+{
+        struct play *p = *state;
+
+        follow(p);
+        say(p, "{\"type\":\"container\",\"container\":{\"id\":\"a\",\"runtime\":\"runc\"}}\n"
+               "{\"type\":\"container\",\"container\":{\"id\":\"a\",\"runtime\":\"crun\"}}\n");
+        say_synced(p, INSTANCE_A, 1);
+        next(p, KUBEARMOR_HOOK_CONTAINER);
+        next(p, KUBEARMOR_HOOK_CONTAINER);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        hang_up(p);
+        next(p, KUBEARMOR_HOOK_DISCONNECTED);
+        come_back(p);
+        say(p, "{\"type\":\"container\",\"container\":{\"id\":\"a\",\"runtime\":\"crun\"}}\n");
+        say_synced(p, INSTANCE_A, 1);
+        assert_string_equal(next(p, KUBEARMOR_HOOK_REMOVED)->container->runtime, "runc");
+        next(p, KUBEARMOR_HOOK_SYNCED);
+}
+
+static void test_reconnects_after_being_cut_off_but_not_when_forbidden(void **state)
+{
+        struct play *p = *state;
+
+        follow(p);
+        say_synced(p, INSTANCE_A, 1);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        say(p, "{\"type\":\"error\",\"error\":\"slow-subscriber\",\"message\":\"too slow\"}\n");
+        assert_non_null(strstr(next(p, KUBEARMOR_HOOK_DISCONNECTED)->message, "too slow"));
+        stop_listening(p);
+        expect_nothing(p);
+        listen_at(p);
+        come_back(p);
+        say(p, "{\"type\":\"error\",\"error\":\"not-permitted\",\"message\":\"go away\"}\n");
+        expect_failure(p, -EACCES);
+}
+
+static void test_without_reconnection_it_ends(void **state)
+{
+        struct play *p = *state;
+
+        assert_int_equal(kubearmor_hook_subscribe(p->hook, NULL, 0), 0);
+        expect_request(p, "{\"request\":\"subscribe\"}");
+        say_synced(p, INSTANCE_A, 1);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+        hang_up(p);
+        expect_failure(p, -ECONNRESET);
+}
+
+/* For the calls that wait: a listener that answers one request in a thread, where nothing asserts.
+ */
+struct answer {
+        int listener;
+        const char *text;
+        char request[64];
+};
+
+static void *answer_one(void *arg)
+{
+        struct answer *a = arg;
+        kh_cleanup(kh_closep) int peer = accept4(a->listener, NULL, NULL, SOCK_CLOEXEC);
+
+        if (recv(peer, a->request, sizeof(a->request) - 1, 0) > 0)
+                (void)send(peer, a->text, strlen(a->text), MSG_NOSIGNAL);
+        return NULL;
+}
+
+static void start_answer(struct play *p, struct answer *a, pthread_t *thread)
+{
+        a->listener = p->listener;
+        assert_int_equal(pthread_create(thread, NULL, answer_one, a), 0);
+}
+
+static void finish_answer(pthread_t thread, const struct answer *a, const char *request)
+{
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_string_equal(a->request, request);
+}
+
+static int ask_status(struct play *p, const char *text, const struct kubearmor_hook_status **ret)
+{
+        struct answer answer = { .text = text };
+        pthread_t thread;
+        int rc;
+
+        start_answer(p, &answer, &thread);
+        rc = kubearmor_hook_status(p->hook, ret);
+        finish_answer(thread, &answer, "{\"request\":\"status\"}\n");
+        return rc;
+}
+
+static void test_status(void **state)
+{
+        static const char line[] =
+                "{\"type\":\"status\",\"version\":\"1\",\"instance\":\"i\",\"uptimeSeconds\":61,"
+                "\"pid\":4,\"seq\":5,\"hookSocket\":\"/h\",\"containers\":{\"total\":3,"
+                "\"byState\":{\"running\":2,\"created\":1},\"byRuntime\":{\"runc\":3}},"
+                "\"events\":{\"created\":9},\"requests\":{},\"subscribers\":{\"connected\":1},"
+                "\"spool\":{\"directory\":\"/s\",\"files\":0},\"future\":[]}\n";
+        struct play *p = *state;
+        const struct kubearmor_hook_status *status = NULL;
+
+        assert_int_equal(ask_status(p, line, &status), 0);
+        assert_memory_equal(status->json, line, sizeof(line) - 2);
+        assert_string_equal(status->version, "1");
+        assert_int_equal(status->uptime_seconds, 61);
+        assert_int_equal(status->pid, 4);
+        assert_int_equal(status->seq, 5);
+        assert_string_equal(status->hook_socket, "/h");
+        assert_null(status->events_socket);
+        assert_int_equal(status->containers, 3);
+        assert_int_equal(status->containers_by_state.n, 2);
+        assert_string_equal(status->containers_by_state.v[1].name, "created");
+        assert_int_equal(status->containers_by_state.v[1].value, 1);
+        assert_string_equal(status->containers_by_runtime.v[0].name, "runc");
+        assert_string_equal(status->events.v[0].name, "created");
+        assert_int_equal(status->requests.n, 0);
+        assert_int_equal(status->rejected.n, 0);
+        assert_string_equal(status->spool, "/s");
+        assert_string_equal(status->spooled.v[0].name, "files");
+}
+
+static void test_status_refused(void **state)
+{
+        const struct kubearmor_hook_status *status = NULL;
+
+        assert_int_equal(ask_status(*state,
+                                 "{\"type\":\"error\",\"error\":\"not-permitted\","
+                                 "\"message\":\"no\"}\n",
+                                 &status),
+                -EACCES);
+        assert_int_equal(ask_status(*state, "{\"type\":\"synced\"}\n", &status), -EBADMSG);
+        assert_int_equal(ask_status(*state, "{\"type\":\"sta", &status), -ECONNRESET);
+        assert_null(status);
+}
+
+static int ask_metrics(struct play *p, const char *text, const char **ret)
+{
+        struct answer answer = { .text = text };
+        pthread_t thread;
+        int rc;
+
+        start_answer(p, &answer, &thread);
+        rc = kubearmor_hook_metrics(p->hook, ret);
+        finish_answer(thread, &answer, "{\"request\":\"metrics\"}\n");
+        return rc;
+}
+
+static void test_metrics(void **state)
+{
+        const char *text = NULL;
+
+        assert_int_equal(ask_metrics(*state, "a 1\nb 2\n# EOF\n", &text), 0);
+        assert_string_equal(text, "a 1\nb 2\n# EOF\n");
+        assert_int_equal(ask_metrics(*state, "a 1\n", &text), -ECONNRESET);
+        assert_int_equal(ask_metrics(*state,
+                                 "{\"type\":\"error\",\"error\":\"not-permitted\","
+                                 "\"message\":\"no\"}\n",
+                                 &text),
+                -EACCES);
+        assert_int_equal(ask_metrics(*state, "{\"type\":\"weather\"}\n", &text), -EBADMSG);
+}
+
+#define PLAY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                PLAY(test_gives_all_facts),
+                PLAY(test_absent_facts_are_absent),
+                PLAY(test_lines_come_in_any_pieces),
+                PLAY(test_a_long_line_grows_the_room),
+                PLAY(test_a_line_without_end_is_refused),
+                PLAY(test_unknown_lines_are_passed_over),
+                PLAY(test_what_is_no_protocol_ends),
+                PLAY(test_errors_of_the_listener),
+                PLAY(test_an_unfinished_answer_fails),
+                PLAY(test_silence_ends_an_answer),
+                PLAY(test_silence_between_events_is_well),
+                PLAY(test_no_listener),
+                PLAY(test_requests),
+                PLAY(test_bad_arguments),
+                PLAY(test_a_lookup_without_match),
+                PLAY(test_the_descriptor_tells),
+                PLAY(test_a_restart_gives_the_difference),
+                PLAY(test_a_snapshot_that_is_cut_counts_for_nothing),
+                PLAY(test_the_first_snapshot_may_be_cut),
+                PLAY(test_new_facts_are_an_update_and_other_sources_are_not),
+                PLAY(test_runtimes_may_share_an_id),
+                PLAY(test_reconnects_after_being_cut_off_but_not_when_forbidden),
+                PLAY(test_without_reconnection_it_ends),
+                PLAY(test_status),
+                PLAY(test_status_refused),
+                PLAY(test_metrics),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
