@@ -91,6 +91,8 @@ def stopped(state):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def needs_root():
+def needs():
     if os.geteuid() != 0:
         pytest.exit("the hook belongs to root, and so do its tests", returncode=1)
+    if not HOOK.exists():
+        pytest.exit(f"there is no '{HOOK}': build it first", returncode=1)

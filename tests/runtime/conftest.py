@@ -31,9 +31,12 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def needs_root():
+def needs():
     if os.geteuid() != 0:
         pytest.exit("these tests run real container runtimes: they need root", returncode=1)
+    for program in (HOOK, HOOKD):
+        if not program.exists():
+            pytest.exit(f"there is no '{program}': build it first", returncode=1)
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +66,7 @@ def base():
     path = Path(tempfile.mkdtemp(prefix=TOKEN + "-", dir="/tmp"))
     path.chmod(0o755)
     for program in (HOOK, HOOKD):
-        if program.exists():
-            shutil.copy(program, path / program.name)
+        shutil.copy(program, path / program.name)
     rootfs = bundle.make_rootfs(path / "rootfs")
     # startContainer resolves the hook's path in the container's own root.
     inside = rootfs / str(path).lstrip("/")
