@@ -47,7 +47,7 @@ struct kh_json {
 
 static inline struct kh_json kh_json_of(char *text, size_t n)
 {
-        return (struct kh_json){ .p = text, .end = text + n };
+        return (struct kh_json){ .p = text, .end = n ? text + n : text };
 }
 
 /* The kind of the value that comes next, which is not consumed. */

@@ -28,17 +28,23 @@ bool kh_spool_parse_name(struct kh_span name, struct kh_spool_entry *ret)
 {
         const char *first = name.n ? memchr(name.p, '-', name.n) : NULL;
         const char *last = name.n ? memrchr(name.p, '-', name.n) : NULL;
-        uint64_t pid, seq;
+        uint64_t boottime_ns, pid, seq;
+        char canonical[KH_SPOOL_NAME_MAX];
+        struct kh_spool_entry entry;
 
         if (!first || first == last ||
                 !kh_parse_u64((struct kh_span){ name.p, (size_t)(first - name.p) }, UINT64_MAX,
-                        &ret->boottime_ns) ||
+                        &boottime_ns) ||
                 !kh_parse_u64((struct kh_span){ first + 1, (size_t)(last - first) - 1 }, UINT32_MAX,
                         &pid) ||
                 !kh_parse_u64(kh_span_from(name, (size_t)(last - name.p) + 1), UINT32_MAX, &seq))
                 return false;
-        ret->pid = (uint32_t)pid;
-        ret->seq = (uint32_t)seq;
+        entry = (struct kh_spool_entry){ boottime_ns, (uint32_t)pid, (uint32_t)seq };
+        /* "007" is 7 as well, but the file of an entry is found by its name alone. */
+        kh_spool_format_name(&entry, canonical);
+        if (!kh_span_eq(name, kh_span_of(canonical)))
+                return false;
+        *ret = entry;
         return true;
 }
 

@@ -259,6 +259,17 @@ static void documents_that_are_none(void **state)
         }
 }
 
+static void an_absent_text_is_an_empty_one(void **state)
+{
+        struct kh_json j = kh_json_of(NULL, 0);
+        struct kh_span s;
+
+        (void)state;
+        assert_false(kh_json_enter_object(&j));
+        assert_false(kh_json_member(&j, &s));
+        assert_false(kh_json_end(&j));
+}
+
 static void an_error_sticks(void **state)
 {
         struct kh_json j = reader_of(KH_SPAN("{\"a\" 1,\"b\":2}"));
@@ -417,6 +428,7 @@ int main(void)
                 cmocka_unit_test(a_string_that_is_no_text_is_absent),
                 cmocka_unit_test(a_name_that_is_no_text_matches_nothing),
                 cmocka_unit_test(documents_that_are_none),
+                cmocka_unit_test(an_absent_text_is_an_empty_one),
                 cmocka_unit_test(an_error_sticks),
                 cmocka_unit_test(raw_gives_a_value_as_it_was_written),
                 cmocka_unit_test(recorded_documents_whole_and_cut_anywhere),

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include "json/reader.h"
+#include "reference.h"
 
 enum { TEXT_MAX = 4096, DEPTH_MAX = 40 };
 
@@ -69,30 +70,11 @@ static void make_document(struct text *t, struct fixture_random *r)
                 t->p[t->n++] = closing[--depth];
 }
 
-/* The reference: one byte after the other; the container's length, or 0 when it does not end. */
-static size_t length_by_bytes(const char *p, size_t n)
-{
-        size_t depth = 0;
-        bool in_string = false;
-
-        for (size_t i = 0; i < n; i++) {
-                if (in_string && p[i] == '\\')
-                        i++;
-                else if (p[i] == '"')
-                        in_string = !in_string;
-                else if (!in_string && (p[i] == '{' || p[i] == '['))
-                        depth++;
-                else if (!in_string && (p[i] == '}' || p[i] == ']') && --depth == 0)
-                        return i + 1;
-        }
-        return 0;
-}
-
 static void assert_skipped_alike(const char *p, size_t n)
 {
         char *text = fixture_guarded((struct kh_span){ p, n });
         struct kh_json j = kh_json_of(text, n);
-        size_t expected = length_by_bytes(p, n);
+        size_t expected = reference_length(p, n);
 
         if (kh_json_skip(&j) != (expected > 0))
                 fail_msg("%s: %.*s", expected ? "does not end" : "ends", (int)n, p);
@@ -181,7 +163,7 @@ static void a_frame_and_a_skip_end_alike(void **state)
 
                 make_document(&t, &r);
                 put(&t, " {}");
-                expected = length_by_bytes(t.p, t.n);
+                expected = reference_length(t.p, t.n);
                 if (t.p[0] != '{')
                         continue;
                 assert_int_equal(kh_json_frame(&f, t.p, t.n), expected);
