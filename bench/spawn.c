@@ -69,7 +69,7 @@ static void run_once(struct program *p, int null, unsigned round)
         struct rusage usage;
         uint64_t start;
         pid_t pid;
-        int status, r;
+        int status = 0, r;
 
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);

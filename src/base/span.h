@@ -36,5 +36,5 @@ static inline bool kh_span_ends(struct kh_span s, struct kh_span suffix)
 /* S without its first N bytes; N must not exceed its length. */
 static inline struct kh_span kh_span_from(struct kh_span s, size_t n)
 {
-        return (struct kh_span){ s.p + n, s.n - n };
+        return (struct kh_span){ n ? s.p + n : s.p, s.n - n }; /* p may be NULL */
 }

@@ -27,15 +27,18 @@ static const struct kh_span run_dirs[] = {
 static struct kh_span next_component(struct kh_span *path)
 {
         struct kh_span component;
-        size_t n = 0;
 
-        while (path->n && path->p[0] == '/')
-                *path = kh_span_from(*path, 1);
-        while (n < path->n && path->p[n] != '/')
-                n++;
-        component = (struct kh_span){ path->p, n };
-        *path = kh_span_from(*path, n);
-        return kh_span_eq(component, KH_SPAN(".")) ? next_component(path) : component;
+        do {
+                size_t n = 0;
+
+                while (path->n && path->p[0] == '/')
+                        *path = kh_span_from(*path, 1);
+                while (n < path->n && path->p[n] != '/')
+                        n++;
+                component = (struct kh_span){ path->p, n };
+                *path = kh_span_from(*path, n);
+        } while (kh_span_eq(component, KH_SPAN(".")));
+        return component;
 }
 
 /* Whether DIR is ABOVE itself or lies below it, "//" and "/./" not counted. */

@@ -109,6 +109,7 @@ static void spans_compare_by_bytes(void **state)
         assert_int_equal(kh_span_of(NULL).n, 0);
         assert_span_equal(kh_span_from(KH_SPAN("abc"), 2), "c");
         assert_int_equal(kh_span_from(KH_SPAN("abc"), 3).n, 0);
+        assert_null(kh_span_from(absent, 0).p);
 }
 
 static void an_error_carries_its_code_and_words(void **state)

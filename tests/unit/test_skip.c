@@ -5,8 +5,8 @@
  */
 #include "fixture.h"
 
-#include "json/reader.h"
 #include "reference.h"
+#include "json/reader.h"
 
 enum { TEXT_MAX = 4096, DEPTH_MAX = 40 };
 
