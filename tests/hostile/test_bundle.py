@@ -116,8 +116,9 @@ def test_a_file_swapped_while_it_is_read_gives_one_or_the_other(subject, state, 
             assert event["oci"]["annotations"]["which"] == event["oci"]["process"]["command"]
 
 
-@pytest.mark.parametrize("bundle", ("", "relative/path", "/no/such", "/" + "x/" * 5000, "a\\u0000b"),
-                         ids=lambda b: ascii(b[:16]))
+@pytest.mark.parametrize(
+    "bundle", ("", "relative/path", "/no/such", "/" + "x/" * 5000, "a\\u0000b"),
+    ids=lambda b: ascii(b[:16]))
 def test_a_bundle_that_is_none(subject, state, init, bundle):
     subject.quietly(state(bundle="BUNDLE").replace(b"BUNDLE", bundle.encode()))
     [event] = subject.spooled()

@@ -71,7 +71,7 @@ def test_a_thread_is_no_process(subject, state):
 
 
 def test_pid_1_does_no_harm(subject, state):
-    """The host's init: which is what createContainer's 1 would name, were it taken as a host pid."""
+    """The host's init, which createContainer's 1 would name, were it taken as a host pid."""
     subject.quietly(state(pid=1))
     told(subject)
 
@@ -93,7 +93,7 @@ def test_no_environment_no_argv_and_another_directory(subject, state):
     script = ("import ctypes, os, sys; os.chdir('/proc/self'); "
               "argv = [a.encode() for a in ['', *sys.argv[2:]]]; "
               "pointers = (ctypes.c_char_p * (len(argv) + 1))(*argv, None); "
-              "ctypes.CDLL(None).execve(sys.argv[1].encode(), pointers, (ctypes.c_char_p * 1)(None))")
+              "ctypes.CDLL(None).execve(sys.argv[1].encode(), pointers, None)")
     subject.wrapper = ["/usr/bin/python3", "-c", script]
     subject.quietly(state())
     told(subject)

@@ -43,8 +43,9 @@ def test_what_is_no_state_is_refused_when_closed(subject, text):
     assert done.returncode == 0 or done.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("ident", (
-    "../../etc/passwd", "a/b", ".", "..", "a\\u0000b", "x" * 10_000, "", "a\\nb"), ids=lambda i: ascii(i[:16]))
+@pytest.mark.parametrize(
+    "ident", ("../../etc/passwd", "a/b", ".", "..", "a\\u0000b", "x" * 10_000, "", "a\\nb"),
+    ids=lambda i: ascii(i[:16]))
 @pytest.mark.parametrize("stage", ("createRuntime", "poststop"))
 def test_an_id_that_is_none_is_logged(subject, state, ident, stage):
     subject.quietly(state(id="IDENT").replace(b"IDENT", ident.encode()), stage=stage)
@@ -52,7 +53,8 @@ def test_an_id_that_is_none_is_logged(subject, state, ident, stage):
     assert not subject.spooled()
 
 
-@pytest.mark.parametrize("ident", ("a b", "é", "-", "...", "x" * 255), ids=lambda i: ascii(i[:16]))
+@pytest.mark.parametrize("ident", ("a b", "é", "-", "...", "x" * 255),
+                         ids=lambda i: ascii(i[:16]))
 def test_an_id_that_is_odd_is_told(subject, state, ident):
     subject.quietly(state(id=ident))
     [event] = subject.spooled()

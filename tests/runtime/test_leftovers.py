@@ -19,7 +19,8 @@ def processes_with(token):
 
 
 def test_no_process_is_left(token):
-    left = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_with(token.encode())}
+    left = {pid: Path(f"/proc/{pid}/cmdline").read_bytes()
+            for pid in processes_with(token.encode())}
     assert not left
 
 
