@@ -52,7 +52,8 @@ def test_all_create_stages_at_once_make_one_container(engine, make, daemon, args
 def test_a_shell_between_runtime_and_hook_gives_nothing_wrong(
         engine, make, view, expected, recorder, hook, stage, args, mode):
     script = f"{hook} {args.replace('STAGE', stage)}; true"
-    box = make((), hooks={stage: [{"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 10}]},
+    shell = {"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 10}
+    box = make((), hooks={stage: [shell]},
                pid_namespace="host" if mode == "host" else "own", user_namespace=mode == "user")
     if mode == "user":
         view.path("/run/kubearmor/ka.sock").chmod(0o666)
