@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import tempfile
 
 from harness import HANG_S
 
@@ -21,7 +22,7 @@ class Runtime:
 
     def _run(self, *argv, check=True):
         """The container inherits stdout and stderr, so these are files: a pipe would never end."""
-        with open(self._scratch / "runtime.out", "w+b") as out:
+        with tempfile.TemporaryFile(dir=self._scratch) as out:
             done = self.view.run([self.name, *argv], stdout=out, stderr=subprocess.STDOUT,
                                  timeout=HANG_S)
             out.seek(0)

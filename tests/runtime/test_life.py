@@ -5,6 +5,7 @@ happens to container, runtime or listener in between."""
 import os
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -248,14 +249,15 @@ def test_whose_is_this(engine, make, view, expected, daemon):
         assert [c["id"] for c in daemon.ask(request="lookup", **question)] == [box.id], question
 
 
-def test_twenty_containers_come_and_go(engine, make, daemon):
+def test_twenty_containers_come_and_go_at_once(engine, make, daemon):
     subscriber = daemon.subscribe()
     boxes = [make(STAGES) for _ in range(20)]
-    pids = [start(engine, box) for box in boxes]
+    with ThreadPoolExecutor(4) as pool:
+        pids = list(pool.map(lambda box: start(engine, box), boxes))
     for box, pid in zip(boxes, pids):
         assert subscriber.wait(box.id, "created")["container"]["pid"] == pid
-    for box in boxes:
-        engine.delete(box.id)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda box: engine.delete(box.id), boxes))
     for box in boxes:
         subscriber.wait(box.id, "removed")
         one_life(subscriber.events(box.id))

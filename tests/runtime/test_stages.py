@@ -122,6 +122,40 @@ def test_state_is_read_as_json_however_it_is_written(engine, make, view, expecte
     assert told["namespaces"] == seen["namespaces"]
 
 
+@pytest.mark.parametrize("stage", ("createRuntime", "createContainer"))
+def test_without_a_cgroup_namespace(engine, make, expected, recorder, stage):
+    box = make([stage], cgroup_namespace=False)
+    engine.create(box.id, box.bundle)
+    [message] = recorder.creates()
+    observe.same(message.container, expected(box, stage), ("cgroup.path", "cgroup.id"))
+    assert stage == "createContainer" or message.container["cgroup"]["path"]
+
+
+@pytest.mark.parametrize("path", ("kubepods.slice:cri-containerd:abc", "relative/path", None))
+def test_the_cgroup_as_the_spec_names_it(engine, make, view, hook, path):
+    """By --dry-run: systemd's form needs systemd to run the container."""
+    def edit(config):
+        config["linux"]["cgroupsPath"] = path
+        if path is None:
+            del config["linux"]["cgroupsPath"]
+    box = make(())
+    engine.create(box.id, box.bundle)
+    other = make((), ident=box.id, edit=edit)
+    text = direct.as_runc(direct.state(box.id, other.bundle, engine.pid(box.id)))
+    done = direct.run(view, hook, text, "--stage", "createRuntime", "--dry-run")
+    assert json.loads(done.stdout)["oci"]["cgroup"].get("specPath") == path
+
+
+@pytest.mark.parametrize("engine", ["crun-machine"], indirect=True)
+def test_crun_on_the_machines_own_cgroup_layout(engine, make, expected, recorder):
+    box = make(["createRuntime"])
+    code, text = engine.create(box.id, box.bundle, check=False)
+    if code and "hybrid" in text:
+        pytest.skip("crun refuses this machine's hybrid cgroup layout")
+    [message] = recorder.creates()
+    observe.same(message.container, expected(box, "createRuntime"))
+
+
 def test_process_user_and_command(engine, make, expected, recorder):
     box = make(["createRuntime"], args="stage", process={"user": {"uid": 1000, "gid": 1001}},
                annotations={})
