@@ -58,7 +58,7 @@ def made_by(runtime, command):
     cgroup = Path("/sys/fs/cgroup/unified")
     cgroup = (cgroup if cgroup.is_dir() else cgroup.parent) / f"kubearmor-hook-bench-{os.getpid()}"
     cgroup.mkdir()
-    process = subprocess.Popen([runtime, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    process = subprocess.Popen([str(word) for word in (runtime, *command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                text=True)
     pid = int(process.stdout.readline())
     (cgroup / "cgroup.procs").write_text(str(pid))
