@@ -11,8 +11,8 @@ static const char *or_dash(const char *text)
 static void print_event(const char *what, const struct kubearmor_hook_container *c)
 {
         printf("%s %s pid %d, mount namespace %llu, pod %s/%s, image %s\n", what, c->id, c->pid,
-                (unsigned long long)c->namespaces[KUBEARMOR_HOOK_NS_MNT],
-                or_dash(c->pod_namespace), or_dash(c->pod_name), or_dash(c->image));
+                (unsigned long long)c->namespaces[KUBEARMOR_HOOK_NS_MNT], or_dash(c->pod_namespace),
+                or_dash(c->pod_name), or_dash(c->image));
         fflush(stdout);
 }
 

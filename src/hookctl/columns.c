@@ -5,7 +5,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { SHORT_ID = 12, LONG_ID = 64 };
+enum {
+        SHORT_ID = 12,
+        LONG_ID = 64,
+        NARROW = 5, /* enough to tell one row from another */
+};
 
 static const char *cell_timestamp(
         const struct kubearmor_hook_event *event, const struct kh_table_style *style, char *scratch)
@@ -139,20 +143,20 @@ const char *kh_column_text(const struct kh_column *column, const struct kubearmo
 
 /* clang-format off */
 const struct kh_column kh_columns[] = {
-        /* name        use                live flexible word   member or function */
-        { "TIMESTAMP", KH_COLUMN_LIVE,   12, false, false, 0, cell_timestamp },
-        { "EVENT",     KH_COLUMN_LIVE,    7, false, true,  0, cell_event },
-        { "ID",        KH_COLUMN_ALWAYS, 12, true,  false, 0, cell_id },
-        { "NAME",      KH_COLUMN_ALWAYS, 16, true,  false, MEMBER(name), NULL },
-        { "POD",       KH_COLUMN_ALWAYS, 24, true,  false, MEMBER(pod_name), NULL },
-        { "NAMESPACE", KH_COLUMN_ALWAYS, 12, true,  false, MEMBER(pod_namespace), NULL },
-        { "IMAGE",     KH_COLUMN_ALWAYS, 20, true,  false, 0, cell_image },
-        { "PID",       KH_COLUMN_ALWAYS,  7, false, false, 0, cell_pid },
-        { "PROFILE",   KH_COLUMN_ALWAYS, 20, true,  false, MEMBER(apparmor_profile), NULL },
-        { "STATE",     KH_COLUMN_ALWAYS,  7, false, true,  MEMBER(state), NULL },
-        { "AGE",       KH_COLUMN_STILL,   0, false, false, 0, cell_age },
-        { "RUNTIME",   KH_COLUMN_WIDE,    7, true,  false, MEMBER(runtime), NULL },
-        { "TYPE",      KH_COLUMN_WIDE,    9, false, false, MEMBER(type), NULL },
+        /* name        use              live least word   member or function */
+        { "TIMESTAMP", KH_COLUMN_LIVE,   12, 0,        false, 0, cell_timestamp },
+        { "EVENT",     KH_COLUMN_LIVE,    7, 0,        true,  0, cell_event },
+        { "ID",        KH_COLUMN_ALWAYS, 12, SHORT_ID, false, 0, cell_id },
+        { "NAME",      KH_COLUMN_ALWAYS, 16, NARROW,   false, MEMBER(name), NULL },
+        { "POD",       KH_COLUMN_ALWAYS, 24, NARROW,   false, MEMBER(pod_name), NULL },
+        { "NAMESPACE", KH_COLUMN_ALWAYS, 12, NARROW,   false, MEMBER(pod_namespace), NULL },
+        { "IMAGE",     KH_COLUMN_ALWAYS, 20, NARROW,   false, 0, cell_image },
+        { "PID",       KH_COLUMN_ALWAYS,  7, 0,        false, 0, cell_pid },
+        { "PROFILE",   KH_COLUMN_ALWAYS, 20, NARROW,   false, MEMBER(apparmor_profile), NULL },
+        { "STATE",     KH_COLUMN_ALWAYS,  7, 0,        true,  MEMBER(state), NULL },
+        { "AGE",       KH_COLUMN_STILL,   0, 0,        false, 0, cell_age },
+        { "RUNTIME",   KH_COLUMN_WIDE,    7, NARROW,   false, MEMBER(runtime), NULL },
+        { "TYPE",      KH_COLUMN_WIDE,    9, 0,        false, MEMBER(type), NULL },
 };
 /* clang-format on */
 const size_t kh_n_columns = sizeof(kh_columns) / sizeof(kh_columns[0]);

@@ -17,7 +17,7 @@ struct kh_column {
         const char *name;
         enum kh_column_use use;
         size_t live_width; /* at least, in a live table, whose later rows nobody knows */
-        bool flexible;     /* shrinks where the terminal is narrow */
+        size_t least;      /* where the terminal is narrow; 0: it does not shrink */
         bool is_word;      /* one of the few that have a colour */
         size_t member;     /* offset of a string of the container's, where CELL is NULL */
         const char *(*cell)(const struct kubearmor_hook_event *event,

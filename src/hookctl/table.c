@@ -10,9 +10,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* What a flexible column keeps in a narrow terminal: enough to tell one row from another. */
-enum { NARROWEST = 5 };
-
 struct kh_row {
         struct kh_row *next;
         char *cell[KH_MAX_COLUMNS]; /* visible text; NULL: not known */
@@ -121,14 +118,16 @@ static size_t total_width(const struct kh_table *t)
         return total;
 }
 
-/* Takes from the widest flexible column, as often as it needs. */
+/* Takes from the widest column that can spare it, as often as it needs. */
 static void shrink(struct kh_table *t)
 {
         for (size_t total = total_width(t); total > t->limit; total--) {
                 size_t widest = t->n_columns;
 
                 for (size_t i = 0; i < t->n_columns; i++) {
-                        if (!kh_columns[t->column[i]].flexible || t->width[i] <= NARROWEST)
+                        size_t least = kh_columns[t->column[i]].least;
+
+                        if (least == 0 || t->width[i] <= least)
                                 continue;
                         if (widest == t->n_columns || t->width[i] > t->width[widest])
                                 widest = i;
