@@ -145,7 +145,7 @@ void kh_entry_set_state(struct kh_inventory *inv, struct kh_entry *e, enum kh_st
         e->looks = 0;
         e->look_at_ns = 0;
         kh_list_del(&e->unquiet);
-        if (state != KH_STATE_RUNNING)
+        if (state != KH_STATE_RUNNING || e->polled)
                 kh_list_append(&inv->unquiet, &e->unquiet);
 }
 

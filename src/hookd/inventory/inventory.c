@@ -188,6 +188,7 @@ static enum kh_verdict take_in(struct kh_inventory *inv, const struct kh_arrival
         e->source = (uint8_t)a->source;
         e->alive = (uint8_t)a->alive;
         e->told_by = a->told_by;
+        e->pid_is_ours = a->pid_is_ours;
         kh_entry_index(inv, e);
         kh_entry_set_state(inv, e, a->state);
         kh_list_append(&inv->all, &e->all);
@@ -211,9 +212,13 @@ static struct kh_entry *rewrite(
         e->alive = old->alive;
         e->looks = old->looks;
         e->look_at_ns = old->look_at_ns;
+        e->exited_ns = old->exited_ns;
+        e->watcher = old->watcher;
         e->pidfd = old->pidfd;
         e->watch = old->watch;
         e->told_by = old->told_by;
+        e->pid_is_ours = old->pid_is_ours;
+        e->polled = old->polled;
         kh_list_replace(&old->all, &e->all);
         kh_list_replace(&old->unquiet, &e->unquiet);
         kh_list_init(&old->all);
@@ -242,6 +247,7 @@ static void learn(struct kh_inventory *inv, struct kh_entry **entry, const struc
         }
         if (a->alive == KH_YES)
                 e->alive = KH_YES;
+        e->pid_is_ours |= a->pid_is_ours;
         if (starts)
                 kh_entry_set_state(inv, e, KH_STATE_RUNNING);
         if (together || starts)
@@ -340,6 +346,14 @@ void kh_inventory_started(struct kh_inventory *inv, struct kh_entry *e)
         tell(inv, KH_UPDATED, KH_SOURCE_KERNEL, e, e);
 }
 
+void kh_inventory_poll(struct kh_inventory *inv, struct kh_entry *e)
+{
+        e->polled = true;
+        e->look_at_ns = 0;
+        kh_list_del(&e->unquiet);
+        kh_list_append(&inv->unquiet, &e->unquiet);
+}
+
 void kh_inventory_emptied(struct kh_inventory *inv, struct kh_entry *e, struct kh_now now)
 {
         remove_entry(inv, e, KH_SOURCE_KERNEL, KH_REASON_EXITED, now);
@@ -365,6 +379,20 @@ void kh_inventory_forget(struct kh_inventory *inv, struct kh_span id, uint64_t s
                 discard(inv, e);
 }
 
+void kh_inventory_restore_state(
+        struct kh_inventory *inv, struct kh_span id, uint64_t serial, enum kh_state state)
+{
+        struct kh_entry *e = find_serial(inv, id, serial);
+
+        if (!e)
+                return;
+        if (state == KH_STATE_EXITED) {
+                e->alive = KH_NO;
+                kh_entry_unindex_pid(inv, e);
+        }
+        kh_entry_set_state(inv, e, state);
+}
+
 struct kh_entry *kh_inventory_restore(struct kh_inventory *inv, const struct kh_arrival *a,
         uint64_t serial, uint64_t created_real_ns)
 {
@@ -379,6 +407,7 @@ struct kh_entry *kh_inventory_restore(struct kh_inventory *inv, const struct kh_
         e->source = (uint8_t)a->source;
         e->alive = (uint8_t)a->alive;
         e->told_by = a->told_by;
+        e->pid_is_ours = a->pid_is_ours;
         kh_entry_index(inv, e);
         kh_entry_set_state(inv, e, a->state);
         if (a->state == KH_STATE_EXITED)

@@ -44,6 +44,8 @@ struct kh_now {
         uint64_t real_ns; /* CLOCK_REALTIME: for what people read */
 };
 
+struct kh_pidfds;
+
 /* A piece of an entry's text; n is 0 when absent. */
 struct kh_piece {
         uint32_t at, n;
@@ -72,8 +74,12 @@ struct kh_entry {
         uint8_t type;   /* enum kh_container_type */
 
         /* The owner's of the inventory, who finds them kept when an entry moves. */
-        uint8_t looks; /* how often somebody looked since it became unquiet */
+        uint8_t looks;    /* how often somebody looked since it became unquiet */
+        bool pid_is_ours; /* PID was seen to be its init's in our own pid namespace */
+        bool polled;      /* nothing will tell of its init's death: it stays unquiet */
         uint64_t look_at_ns;
+        uint64_t exited_ns; /* since when it is exited and its cgroup cannot be looked at */
+        struct kh_pidfds *watcher;
         int32_t pidfd; /* -EBADF: none */
         int32_t watch;
         uint32_t told_by; /* uid of the peer that created it */
@@ -139,6 +145,7 @@ struct kh_arrival {
         enum kh_known alive; /* whether its init lives, by the kernel's word */
         enum kh_state state;
         uint32_t told_by;
+        bool pid_is_ours;
 };
 
 enum kh_verdict {
@@ -170,6 +177,9 @@ void kh_inventory_init_died(struct kh_inventory *inv, struct kh_entry *e, struct
 /* Its own process runs now. */
 void kh_inventory_started(struct kh_inventory *inv, struct kh_entry *e);
 
+/* Nothing but looking again and again will tell of its init's death. */
+void kh_inventory_poll(struct kh_inventory *inv, struct kh_entry *e);
+
 /* No process of it is left. */
 void kh_inventory_emptied(struct kh_inventory *inv, struct kh_entry *e, struct kh_now now);
 
@@ -179,6 +189,8 @@ void kh_inventory_emptied(struct kh_inventory *inv, struct kh_entry *e, struct k
  */
 struct kh_entry *kh_inventory_restore(struct kh_inventory *inv, const struct kh_arrival *arrival,
         uint64_t serial, uint64_t created_real_ns);
+void kh_inventory_restore_state(
+        struct kh_inventory *inv, struct kh_span id, uint64_t serial, enum kh_state state);
 void kh_inventory_forget(struct kh_inventory *inv, struct kh_span id, uint64_t serial);
 
 /*

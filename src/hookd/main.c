@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kubearmor-hookd: the listener. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "hookd/core.h"
+#include "hookd/listen.h"
+#include "hookd/log.h"
+#include "hookd/notify.h"
+#include "hookd/options.h"
+#include "hookd/privileges.h"
+#include "hookd/sources/hooksock.h"
+#include "hookd/sources/spool.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+/* How long the end may take: a hook's own deadline. */
+#define DRAIN_NS      (1 * KH_NS_PER_S)
+#define DRAIN_STEP_NS (20 * KH_NS_PER_MS)
+
+struct daemon {
+        struct kh_options options;
+        struct kh_loop loop;
+        struct kh_core core;
+        struct kh_hooksock hooksock;
+        struct kh_spool_source spool;
+        struct kh_listen hook, events;
+        struct kh_timer drain_timer, watchdog_timer;
+        uint64_t drained_ns, watchdog_ns;
+        int signals;
+};
+
+static void drain(void *arg)
+{
+        struct daemon *d = arg;
+        uint64_t now = kh_boottime_ns();
+
+        if ((kh_hooksock_is_drained(&d->hooksock) &&
+                    kh_subscribers_are_gone(&d->core.subscribers)) ||
+                now >= d->drained_ns) {
+                d->loop.stop = true;
+                return;
+        }
+        if (kh_hooksock_is_drained(&d->hooksock))
+                kh_subscribers_shutdown(&d->core.subscribers);
+        kh_timer_set(&d->drain_timer, now + DRAIN_STEP_NS);
+}
+
+/* Answers what has come, tells the subscribers, then stops. */
+static void begin_to_end(struct daemon *d, uint32_t signal)
+{
+        if (d->drained_ns)
+                return;
+        kh_log(LOG_NOTICE, "stopping signal=%u containers=%zu", signal, d->core.inventory.count);
+        kh_notify("STOPPING=1");
+        d->drained_ns = kh_boottime_ns() + DRAIN_NS;
+        kh_hooksock_drain(&d->hooksock);
+        drain(d);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+        struct daemon *d = arg;
+        struct signalfd_siginfo info;
+
+        (void)events;
+        while (read(d->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                if (info.ssi_signo == SIGHUP)
+                        kh_log(LOG_NOTICE, "SIGHUP ignored message=\"there is nothing to reload\"");
+                else
+                        begin_to_end(d, info.ssi_signo);
+        }
+}
+
+static int open_signals(struct daemon *d, struct kh_err *err)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return kh_fail(err, -errno, "block signals: %s", kh_strerror(errno));
+        d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (d->signals < 0 ||
+                kh_loop_add(&d->loop, d->signals, EPOLLIN, KH_URGENT, on_signal, d) < 0)
+                return kh_fail(err, -errno, "watch signals: %s", kh_strerror(errno));
+        return 0;
+}
+
+static void feed_watchdog(void *arg)
+{
+        struct daemon *d = arg;
+
+        kh_notify("WATCHDOG=1");
+        kh_timer_set(&d->watchdog_timer, kh_boottime_ns() + d->watchdog_ns);
+}
+
+/* A socket that a service manager holds for us, or one of our own. */
+static int listen_on(struct kh_listen *l, const char *handed_over, const char *path,
+        mode_t directory_mode, mode_t mode, struct kh_err *err)
+{
+        int fd = kh_notify_socket(handed_over);
+
+        if (fd < 0)
+                return kh_listen_open(l, path, directory_mode, mode, err);
+        kh_listen_take(l, fd);
+        return 0;
+}
+
+static int open_sockets(struct daemon *d, struct kh_err *err)
+{
+        const struct kh_options *o = &d->options;
+        struct kh_subscribers *subscribers = &d->core.subscribers;
+        int r;
+
+        r = listen_on(&d->hook, "hook", o->socket, 0711, o->socket_mode, err);
+        if (r < 0)
+                return r;
+        r = listen_on(&d->events, "events", o->events, 0755, o->readers_n ? 0666 : 0600, err);
+        if (r < 0)
+                return r;
+        subscribers->readers = o->readers;
+        subscribers->readers_n = o->readers_n;
+        d->hooksock.peers.allowed = o->allowed;
+        d->hooksock.peers.allowed_n = o->allowed_n;
+        return 0;
+}
+
+static void start_serving(struct daemon *d)
+{
+        kh_spool_source_start(&d->spool);
+        (void)kh_subscribers_listen(&d->core.subscribers, d->events.fd);
+        (void)kh_hooksock_listen(&d->hooksock, d->hook.fd);
+        kh_log(LOG_NOTICE, "listening socket=%s events=%s version=" KH_VERSION " instance=%s",
+                d->options.socket, d->options.events, d->core.subscribers.instance);
+        kh_notify("READY=1");
+        kh_closep(&d->options.ready_fd);
+}
+
+/*
+ * The sockets come first: a second listener has to be turned away before it touches the journal.
+ * What connects before we serve waits in the backlog.
+ */
+static int start(struct daemon *d, struct kh_err *err)
+{
+        const struct kh_options *o = &d->options;
+        unsigned descriptors = kh_privileges_raise_limits();
+        unsigned reserved = KH_CONNECTIONS_MAX + KH_SUBSCRIBERS_MAX + 64;
+        int r;
+
+        r = kh_loop_init(&d->loop, err);
+        if (r == 0)
+                r = open_signals(d, err);
+        if (r == 0)
+                r = kh_core_init(&d->core, &d->loop, o->host_root,
+                        descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2, err);
+        if (r == 0)
+                r = kh_hooksock_init(&d->hooksock, &d->core, err);
+        if (r == 0)
+                r = open_sockets(d, err);
+        if (r == 0)
+                r = kh_spool_source_init(&d->spool, &d->core, o->spool, err);
+        if (r == 0)
+                r = kh_privileges_drop(err);
+        if (r == 0)
+                r = kh_core_restore(&d->core, o->state, err);
+        return r;
+}
+
+static void finish(struct daemon *d)
+{
+        kh_spool_source_done(&d->spool);
+        kh_hooksock_done(&d->hooksock);
+        kh_core_done(&d->core);
+        kh_listen_close(&d->events);
+        kh_listen_close(&d->hook);
+        kh_closep(&d->signals);
+        kh_loop_done(&d->loop);
+}
+
+int main(int argc, char **argv)
+{
+        static struct daemon d = { .hook.fd = -EBADF,
+                .hook.lock = -EBADF,
+                .events.fd = -EBADF,
+                .events.lock = -EBADF,
+                .signals = -EBADF,
+                .spool.dir = -EBADF };
+        struct kh_err err;
+        int r = kh_options_parse(&d.options, argc, argv, &err);
+
+        if (r > 0)
+                return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (r < 0) {
+                fprintf(stderr, "kubearmor-hookd: %s\n", err.msg);
+                return 2;
+        }
+        kh_log_init();
+        r = start(&d, &err);
+        if (r < 0) {
+                fprintf(stderr, "kubearmor-hookd: %s\n", err.msg);
+                return EXIT_FAILURE;
+        }
+        kh_timer_init(&d.loop, &d.drain_timer, drain, &d);
+        kh_timer_init(&d.loop, &d.watchdog_timer, feed_watchdog, &d);
+        d.watchdog_ns = kh_notify_watchdog_ns();
+        if (d.watchdog_ns)
+                feed_watchdog(&d);
+        start_serving(&d);
+        r = kh_loop_run(&d.loop, &err);
+        if (r < 0)
+                kh_log(LOG_ERR, "%s", err.msg);
+        finish(&d);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

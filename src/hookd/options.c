@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hookd/options.h"
+
+#include "base/number.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+        "Usage: kubearmor-hookd [OPTION]...\n"
+        "Keep an inventory of this node's containers, told by their OCI hooks, and give it to\n"
+        "whoever may read.\n"
+        "\n"
+        "  --socket PATH         where hooks tell (/run/kubearmor/ka.sock)\n"
+        "  --events PATH         where readers ask (/run/kubearmor/events/events.sock)\n"
+        "  --spool DIR           what hooks could not tell; '' for none (/run/kubearmor/spool)\n"
+        "  --state DIR           where the inventory outlives a restart (/run/kubearmor/state)\n"
+        "  --metrics WHERE       serve OpenMetrics over HTTP on a unix socket's PATH, on\n"
+        "                        127.0.0.1:PORT or on [::1]:PORT\n"
+        "  --allow-uid UID       let this user tell of containers of its own (repeatable)\n"
+        "  --allow-reader UID    let this user read (repeatable)\n"
+        "  --socket-mode MODE    of the hook socket, in octal (0600)\n"
+        "  --host-root DIR       where the host's /proc and /sys are found\n"
+        "  --ready-fd N          close this descriptor when ready\n"
+        "  --version             print the version and exit\n"
+        "  --help                print this and exit\n";
+
+enum {
+        OPT_SOCKET = 256,
+        OPT_EVENTS,
+        OPT_SPOOL,
+        OPT_STATE,
+        OPT_METRICS,
+        OPT_ALLOW_UID,
+        OPT_ALLOW_READER,
+        OPT_SOCKET_MODE,
+        OPT_HOST_ROOT,
+        OPT_READY_FD,
+        OPT_VERSION,
+        OPT_HELP,
+};
+
+static const struct option options[] = {
+        { "socket", required_argument, NULL, OPT_SOCKET },
+        { "events", required_argument, NULL, OPT_EVENTS },
+        { "spool", required_argument, NULL, OPT_SPOOL },
+        { "state", required_argument, NULL, OPT_STATE },
+        { "metrics", required_argument, NULL, OPT_METRICS },
+        { "allow-uid", required_argument, NULL, OPT_ALLOW_UID },
+        { "allow-reader", required_argument, NULL, OPT_ALLOW_READER },
+        { "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
+        { "host-root", required_argument, NULL, OPT_HOST_ROOT },
+        { "ready-fd", required_argument, NULL, OPT_READY_FD },
+        { "version", no_argument, NULL, OPT_VERSION },
+        { "help", no_argument, NULL, OPT_HELP },
+        { 0 },
+};
+
+static int add_uid(const char *text, uid_t uids[KH_UIDS_MAX], size_t *n, struct kh_err *err)
+{
+        uint64_t uid;
+
+        if (!kh_parse_u64(kh_span_of(text), UINT32_MAX - 1, &uid))
+                return kh_fail(err, -EINVAL, "'%s' is no uid", text);
+        if (*n == KH_UIDS_MAX)
+                return kh_fail(err, -EINVAL, "more than %d uids", KH_UIDS_MAX);
+        uids[(*n)++] = (uid_t)uid;
+        return 0;
+}
+
+static int read_mode(const char *text, mode_t *ret, struct kh_err *err)
+{
+        char *end;
+        unsigned long mode = strtoul(text, &end, 8);
+
+        if (text[0] < '0' || text[0] > '7' || *end || mode > 0777)
+                return kh_fail(err, -EINVAL, "'%s' is no mode; use for example 0660", text);
+        *ret = (mode_t)mode;
+        return 0;
+}
+
+static int read_fd(const char *text, int *ret, struct kh_err *err)
+{
+        uint64_t fd;
+
+        if (!kh_parse_u64(kh_span_of(text), INT32_MAX, &fd))
+                return kh_fail(err, -EINVAL, "'%s' is no descriptor's number", text);
+        *ret = (int)fd;
+        return 0;
+}
+
+static int take(struct kh_options *o, int option, struct kh_err *err)
+{
+        switch (option) {
+        case OPT_SOCKET:
+                o->socket = optarg;
+                return 0;
+        case OPT_EVENTS:
+                o->events = optarg;
+                return 0;
+        case OPT_SPOOL:
+                o->spool = optarg[0] ? optarg : NULL;
+                return 0;
+        case OPT_STATE:
+                o->state = optarg;
+                return 0;
+        case OPT_METRICS:
+                o->metrics = optarg;
+                return 0;
+        case OPT_HOST_ROOT:
+                o->host_root = optarg;
+                return 0;
+        case OPT_ALLOW_UID:
+                return add_uid(optarg, o->allowed, &o->allowed_n, err);
+        case OPT_ALLOW_READER:
+                return add_uid(optarg, o->readers, &o->readers_n, err);
+        case OPT_SOCKET_MODE:
+                return read_mode(optarg, &o->socket_mode, err);
+        case OPT_READY_FD:
+                return read_fd(optarg, &o->ready_fd, err);
+        case OPT_VERSION:
+                puts("kubearmor-hookd " KH_VERSION);
+                return 1;
+        default:
+                fputs(help, stdout);
+                return 1;
+        }
+}
+
+int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err *err)
+{
+        int option, r = 0;
+
+        *o = (struct kh_options){
+                .socket = "/run/kubearmor/ka.sock",
+                .events = "/run/kubearmor/events/events.sock",
+                .spool = "/run/kubearmor/spool",
+                .state = "/run/kubearmor/state",
+                .socket_mode = 0600,
+                .ready_fd = -EBADF,
+        };
+        opterr = 0;
+        while (r == 0 && (option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+                if (option == '?')
+                        r = kh_fail(
+                                err, -EINVAL, "unknown option '%s'; see --help", argv[optind - 1]);
+                else if (option == ':')
+                        r = kh_fail(err, -EINVAL, "option '%s' needs a value", argv[optind - 1]);
+                else
+                        r = take(o, option, err);
+        }
+        if (r == 0 && optind < argc)
+                r = kh_fail(err, -EINVAL, "unexpected argument '%s'; see --help", argv[optind]);
+        return r;
+}

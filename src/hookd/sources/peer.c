@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hookd/sources/peer.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "hookd/sources/pidfds.h"
+#include "proc/proc.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+enum { STATUS_MAX = 4096 };
+
+static uint64_t inode_of(int proc, const char *name)
+{
+        struct stat st;
+
+        return fstatat(proc, name, &st, 0) == 0 ? st.st_ino : 0;
+}
+
+int kh_peers_init(struct kh_peers *p, struct kh_err *err)
+{
+        *p = (struct kh_peers){ .proc = -EBADF, .last_pidfd = -EBADF };
+        p->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (p->proc < 0)
+                return kh_fail(err, -errno, "open '/proc': %s", kh_strerror(errno));
+        p->mnt = inode_of(p->proc, "self/ns/mnt");
+        p->pid_ns = inode_of(p->proc, "self/ns/pid");
+        p->user_ns = inode_of(p->proc, "self/ns/user");
+        p->init_mnt = inode_of(p->proc, "1/ns/mnt"); /* 0 where we are not allowed to see it */
+        return 0;
+}
+
+void kh_peers_done(struct kh_peers *p)
+{
+        kh_closep(&p->proc);
+        kh_closep(&p->last_pidfd);
+}
+
+struct kh_peer kh_peer_of(int fd)
+{
+        struct ucred cred;
+        socklen_t size = sizeof(cred);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+                return (struct kh_peer){ .uid = (uid_t)-1 };
+        return (struct kh_peer){ .pid = cred.pid, .uid = cred.uid };
+}
+
+/* What the peer is in, by the kernel's word. */
+struct place {
+        uint64_t mnt, pid_ns, user_ns;
+        bool sys_admin;
+};
+
+static int peer_pidfd(int fd, pid_t pid)
+{
+        int pidfd;
+        socklen_t size = sizeof(pidfd);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0)
+                return pidfd;
+        /* Of an older kernel; what had the pid at its connect may be gone already. */
+        return errno == ENOPROTOOPT ? kh_pidfd_open(pid) : -errno;
+}
+
+static bool has_sys_admin(int process)
+{
+        char text[STATUS_MAX];
+        ssize_t n = kh_read_kernel_file(process, "status", text, sizeof(text) - 1);
+        const char *at = n > 0 ? memmem(text, (size_t)n, "\nCapEff:\t", 9) : NULL;
+
+        if (!at)
+                return false;
+        text[n] = '\0';
+        return strtoull(at + 9, NULL, 16) >> CAP_SYS_ADMIN & 1;
+}
+
+static bool is_hosts_mnt(const struct kh_peers *p, uint64_t mnt)
+{
+        return mnt && (mnt == p->mnt || mnt == p->init_mnt);
+}
+
+/*
+ * Where the peer is. Its directory below /proc is opened before its pidfd is asked whether it
+ * lives: if it does, the pid was not used again in between.
+ */
+static bool find_place(
+        struct kh_peers *p, int fd, struct kh_peer peer, struct place *ret, int *ret_pidfd)
+{
+        kh_cleanup(kh_closep) int pidfd = peer_pidfd(fd, peer.pid);
+        kh_cleanup(kh_closep) int process = -EBADF;
+
+        if (pidfd < 0)
+                return false;
+        process = kh_proc_open(p->proc, peer.pid);
+        if (process < 0 || kh_proc_namespace(process, KH_NS_MNT, &ret->mnt) < 0)
+                return false;
+        if (peer.uid != 0 || !is_hosts_mnt(p, ret->mnt)) {
+                if (kh_proc_namespace(process, KH_NS_PID, &ret->pid_ns) < 0 ||
+                        kh_proc_namespace(process, KH_NS_USER, &ret->user_ns) < 0)
+                        return false;
+                ret->sys_admin = has_sys_admin(process);
+        }
+        if (kh_pidfd_is_dead(pidfd))
+                return false;
+        *ret_pidfd = kh_take_fd(&pidfd);
+        return true;
+}
+
+/* Root whose mount namespace alone is another one could enter the host's: a runtime, a manager. */
+static bool is_host(
+        const struct kh_peers *p, const struct place *place, const struct kh_inventory *inv)
+{
+        return is_hosts_mnt(p, place->mnt) ||
+               (place->pid_ns == p->pid_ns && place->user_ns == p->user_ns && place->sys_admin &&
+                       !kh_inventory_find(inv, KH_KEY_MNT, place->mnt, NULL));
+}
+
+static bool is_last(const struct kh_peers *p, struct kh_peer peer)
+{
+        return peer.uid == 0 && peer.pid == p->last_pid && p->last_pidfd >= 0 &&
+               !kh_pidfd_is_dead(p->last_pidfd);
+}
+
+/* A hook within its container's namespaces: it may tell of that container, as long as nobody has.
+ */
+static enum kh_permission permit_own(struct kh_peers *p, const struct place *place,
+        struct kh_request *request, const struct kh_inventory *inv)
+{
+        struct kh_container *c = &request->container;
+        kh_cleanup(kh_closep) int init = -EBADF;
+        const struct kh_entry *known = NULL;
+        uint64_t mnt = 0;
+
+        if (request->operation != KH_OP_CREATE || c->ns[KH_NS_MNT] != place->mnt ||
+                (place->user_ns != p->user_ns && c->ns[KH_NS_USER] != place->user_ns))
+                return KH_DENIED;
+        known = kh_inventory_find(inv, KH_KEY_MNT, place->mnt, NULL);
+        if (known)
+                return kh_span_eq(kh_entry_piece(known, known->id), c->id) ? KH_PERMITTED_KNOWN
+                                                                           : KH_DENIED;
+        if (kh_inventory_find_id(inv, c->id, NULL))
+                return KH_DENIED;
+        init = kh_proc_open(p->proc, (pid_t)c->pid);
+        if (init < 0 || kh_proc_namespace(init, KH_NS_MNT, &mnt) < 0 || mnt != place->mnt)
+                return KH_DENIED;
+        /* Numbers that others could hold: the kernel is asked for them instead. */
+        c->cgroup_path = (struct kh_span){ 0 };
+        c->cgroup_id = c->start_time = 0;
+        c->ns_host = c->ns_joined = 0;
+        for (int i = 0; i < KH_NS_COUNT; i++)
+                c->ns[i] = i == KH_NS_MNT ? place->mnt : 0;
+        return KH_PERMITTED;
+}
+
+/* The uid that made the user namespace of the process PID; (uid_t)-1 when that cannot be told. */
+static uid_t user_ns_owner(const struct kh_peers *p, uint32_t pid)
+{
+        kh_cleanup(kh_closep) int process = kh_proc_open(p->proc, (pid_t)pid);
+        kh_cleanup(kh_closep) int ns = -EBADF;
+        uid_t owner = (uid_t)-1;
+
+        if (process >= 0)
+                ns = openat(process, "ns/user", O_RDONLY | O_CLOEXEC);
+        if (ns < 0 || ioctl(ns, NS_GET_OWNER_UID, &owner) < 0)
+                return (uid_t)-1;
+        return owner;
+}
+
+static enum kh_permission permit_user(const struct kh_peers *p, uid_t uid,
+        const struct kh_request *request, const struct kh_inventory *inv)
+{
+        const struct kh_container *c = &request->container;
+        const struct kh_entry *e = NULL;
+
+        while ((e = kh_inventory_find_id(inv, c->id, e))) {
+                if (e->told_by != uid)
+                        return KH_DENIED;
+        }
+        if (request->operation == KH_OP_DELETE)
+                return KH_PERMITTED;
+        return user_ns_owner(p, c->pid) == uid ? KH_PERMITTED : KH_DENIED;
+}
+
+static bool is_allowed(const struct kh_peers *p, uid_t uid)
+{
+        for (size_t i = 0; i < p->allowed_n; i++) {
+                if (p->allowed[i] == uid)
+                        return true;
+        }
+        return false;
+}
+
+enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer peer,
+        struct kh_request *request, const struct kh_inventory *inv)
+{
+        kh_cleanup(kh_closep) int pidfd = -EBADF;
+        struct place place = { 0 };
+
+        /* In a pid namespace of our own nobody can be looked at: the directory's mode decides. */
+        if (peer.pid == 0)
+                return peer.uid == 0 ? KH_PERMITTED : KH_DENIED;
+        if (is_last(p, peer))
+                return KH_PERMITTED;
+        if (!find_place(p, fd, peer, &place, &pidfd))
+                return KH_DENIED;
+        if (peer.uid == 0 && is_host(p, &place, inv)) {
+                kh_closep(&p->last_pidfd);
+                p->last_pidfd = kh_take_fd(&pidfd);
+                p->last_pid = peer.pid;
+                return KH_PERMITTED;
+        }
+        if (peer.uid == 0 || place.user_ns != p->user_ns)
+                return permit_own(p, &place, request, inv);
+        return is_allowed(p, peer.uid) ? permit_user(p, peer.uid, request, inv) : KH_DENIED;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hookd/sources/pidfds.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/number.h"
+#include "hookd/timestamp.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+enum { FDINFO_MAX = 1024 }; /* five lines, the longest being the list of nested pids */
+
+void kh_pidfds_init(
+        struct kh_pidfds *p, struct kh_loop *loop, struct kh_inventory *inventory, unsigned max)
+{
+        *p = (struct kh_pidfds){ .loop = loop, .inventory = inventory, .max = max };
+}
+
+/* Before Linux 6.13: "Pid:" of the descriptor's fdinfo; 0 for a foreign process, -1 for a dead one.
+ */
+static int fdinfo_pid(int fd)
+{
+        char name[40], text[FDINFO_MAX];
+        struct kh_buf b = kh_buf_of(name, sizeof(name));
+        const char *at, *end;
+        uint64_t pid;
+        ssize_t n;
+
+        kh_buf_lit(&b, "/proc/self/fdinfo/");
+        kh_buf_u64(&b, (uint64_t)fd);
+        kh_buf_terminate(&b);
+        n = kh_read_kernel_file(AT_FDCWD, name, text, sizeof(text));
+        at = n > 0 ? memmem(text, (size_t)n, "\nPid:\t", 6) : NULL;
+        if (!at)
+                return -ENOTTY;
+        at += 6;
+        end = memchr(at, '\n', (size_t)(text + n - at));
+        if (!end || !kh_parse_u64((struct kh_span){ at, (size_t)(end - at) }, INT32_MAX, &pid))
+                return -ESRCH;
+        return (int)pid;
+}
+
+/* linux/pidfd.h of Linux 6.13; older headers lack it. */
+struct pidfd_info {
+        uint64_t mask;
+        uint64_t cgroup_id;
+        uint32_t pid, tgid, ppid, ids[8];
+        int32_t exit_code;
+};
+#define PIDFD_INFO_PID (1ULL << 0)
+#define PIDFD_GET_INFO _IOWR(0xff, 11, struct pidfd_info)
+
+int kh_pidfd_pid(int fd)
+{
+        struct pidfd_info info = { .mask = PIDFD_INFO_PID };
+
+        if (ioctl(fd, PIDFD_GET_INFO, &info) == 0)
+                return (int)info.pid;
+        if (errno == EREMOTE)
+                return 0;
+        if (errno == ESRCH)
+                return -ESRCH;
+        return fdinfo_pid(fd);
+}
+
+bool kh_pidfd_is_dead(int pidfd)
+{
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&p, 1, 0) == 1;
+}
+
+static void on_exit_of_init(void *arg, uint32_t events)
+{
+        struct kh_entry *e = arg;
+
+        (void)events;
+        kh_pidfds_died(e->watcher, e);
+}
+
+void kh_pidfds_watch(struct kh_pidfds *p, struct kh_entry *e, int pidfd)
+{
+        int slot = -EMFILE;
+
+        if (e->pidfd >= 0) {
+                kh_close(pidfd);
+                return;
+        }
+        if (p->count < p->max)
+                slot = kh_loop_add(p->loop, pidfd, EPOLLIN, KH_ORDINARY, on_exit_of_init, e);
+        if (slot < 0) {
+                kh_close(pidfd);
+                e->alive = KH_UNKNOWN;
+                if (e->pid_is_ours)
+                        kh_inventory_poll(p->inventory, e);
+                return;
+        }
+        p->count++;
+        e->watcher = p;
+        e->pidfd = pidfd;
+        e->watch = slot;
+}
+
+void kh_pidfds_moved(struct kh_entry *e)
+{
+        if (e->watch >= 0)
+                kh_loop_move(e->watcher->loop, e->watch, e);
+}
+
+void kh_pidfds_forget(struct kh_entry *e)
+{
+        if (e->watch < 0)
+                return;
+        kh_loop_del(e->watcher->loop, e->watch);
+        kh_closep(&e->pidfd);
+        e->watch = -EBADF;
+        e->watcher->count--;
+}
+
+void kh_pidfds_died(struct kh_pidfds *p, struct kh_entry *e)
+{
+        kh_pidfds_forget(e);
+        kh_inventory_init_died(p->inventory, e, kh_now());
+}
+
+void kh_pidfds_check(struct kh_pidfds *p, struct kh_entry *e)
+{
+        if (e->pidfd >= 0 && kh_pidfd_is_dead(e->pidfd))
+                kh_pidfds_died(p, e);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel's word on inits: which process a pidfd is, whether it lives, and the moment it dies.
+ */
+#pragma once
+
+#include "hookd/inventory/inventory.h"
+#include "hookd/loop.h"
+
+struct kh_pidfds {
+        struct kh_loop *loop;
+        struct kh_inventory *inventory;
+        unsigned count;
+        unsigned max; /* so that descriptors are left for connections */
+};
+
+void kh_pidfds_init(
+        struct kh_pidfds *p, struct kh_loop *loop, struct kh_inventory *inventory, unsigned max);
+
+/*
+ * The pid, in our own pid namespace, of the process that a descriptor from somebody else refers to:
+ * 0 when that namespace does not hold it, -ESRCH when it is dead, -ENOTTY when FD is no pidfd.
+ */
+int kh_pidfd_pid(int fd);
+
+bool kh_pidfd_is_dead(int pidfd);
+
+/*
+ * Takes PIDFD over, for E. When it cannot be watched it is closed, and E is polled if that is
+ * possible, else its init is one of whom nobody knows.
+ */
+void kh_pidfds_watch(struct kh_pidfds *p, struct kh_entry *e, int pidfd);
+
+/* E has moved, or is about to be freed. */
+void kh_pidfds_moved(struct kh_entry *e);
+void kh_pidfds_forget(struct kh_entry *e);
+
+/* The init of E is dead, by whatever sign: the inventory is told. E may be gone on return. */
+void kh_pidfds_died(struct kh_pidfds *p, struct kh_entry *e);
+
+/* The same if its pidfd says so, which the loop may not have come to yet. */
+void kh_pidfds_check(struct kh_pidfds *p, struct kh_entry *e);

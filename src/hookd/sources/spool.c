@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hookd/sources/spool.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "hookd/core.h"
+#include "hookd/log.h"
+#include "spool/spool.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+
+enum {
+        FILES_A_TURN = 256, /* some milliseconds' worth; the rest follows in the next turns */
+};
+
+/* One file, which is gone afterwards, whatever was in it. */
+static void take_file(struct kh_spool_source *s, const struct kh_spool_entry *entry)
+{
+        static char text[KH_REQUEST_MAX];
+        static struct kh_request request;
+        struct kh_told told = {
+                .request = &request,
+                .source = KH_SOURCE_SPOOL,
+                .pidfd = -EBADF,
+                .pids_are_ours = s->core->sees_host,
+        };
+        char name[KH_SPOOL_NAME_MAX];
+        enum kh_rejection why;
+        struct kh_err err = { 0 };
+        size_t n;
+        int r;
+
+        kh_spool_format_name(entry, name);
+        r = kh_read_file(s->dir, name, text, sizeof(text), &n);
+        if (r == 0)
+                r = kh_request_read(text, n, &request, &err);
+        if (r == 0) {
+                (void)kh_core_take(s->core, &told, &why);
+                s->core->counters.spool_taken++;
+        } else if (r != -ENOENT) {
+                s->core->counters.spool_bad++;
+                kh_log(LOG_WARNING, "spool file discarded name=%s message=\"%s\"", name,
+                        err.code ? err.msg : kh_strerror(r));
+        }
+        /* Only now: who is killed in between takes it in again, which changes nothing. */
+        (void)unlinkat(s->dir, name, 0);
+}
+
+static void take_in(void *arg)
+{
+        static struct kh_spool_entry entries[KH_SPOOL_FILES_MAX];
+        struct kh_spool_source *s = arg;
+        ssize_t n = kh_spool_list(s->dir, entries, KH_SPOOL_FILES_MAX);
+        uint64_t dropped = kh_spool_take_dropped(s->dir);
+
+        if (dropped) {
+                s->core->counters.spool_dropped += dropped;
+                kh_log(LOG_WARNING, "spool was full dropped=%llu", (unsigned long long)dropped);
+        }
+        if (n < 0) {
+                kh_log(LOG_ERR, "spool not read error=\"%s\"", kh_strerror((int)n));
+                return;
+        }
+        for (ssize_t i = 0; i < n && i < FILES_A_TURN; i++)
+                take_file(s, &entries[i]);
+        if (n > FILES_A_TURN)
+                kh_timer_set(&s->timer, 1);
+        if (n)
+                kh_log(LOG_NOTICE, "spool taken in files=%zd", n < FILES_A_TURN ? n : FILES_A_TURN);
+}
+
+static void on_change(void *arg, uint32_t events)
+{
+        _Alignas(struct inotify_event) char buf[4096];
+        struct kh_spool_source *s = arg;
+
+        (void)events;
+        while (read(s->inotify, buf, sizeof(buf)) > 0)
+                ;
+        take_in(s);
+}
+
+int kh_spool_source_init(
+        struct kh_spool_source *s, struct kh_core *core, const char *path, struct kh_err *err)
+{
+        *s = (struct kh_spool_source){
+                .core = core, .dir = -EBADF, .inotify = -EBADF, .slot = -EBADF
+        };
+        kh_timer_init(core->loop, &s->timer, take_in, s);
+        if (!path)
+                return 0;
+        s->dir = kh_spool_open(path, err);
+        if (s->dir < 0)
+                return s->dir;
+        s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (s->inotify < 0 || inotify_add_watch(s->inotify, path, IN_CREATE | IN_MOVED_TO) < 0)
+                return kh_fail(err, -errno, "watch spool '%s': %s", path, kh_strerror(errno));
+        return 0;
+}
+
+void kh_spool_source_start(struct kh_spool_source *s)
+{
+        if (s->dir < 0)
+                return;
+        s->slot = kh_loop_add(s->core->loop, s->inotify, EPOLLIN, KH_URGENT, on_change, s);
+        take_in(s);
+}
+
+void kh_spool_source_done(struct kh_spool_source *s)
+{
+        kh_loop_del(s->core->loop, s->slot);
+        kh_closep(&s->inotify);
+        kh_closep(&s->dir);
+}
