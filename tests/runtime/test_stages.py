@@ -180,6 +180,17 @@ def test_privileged(engine, make, expected, recorder, privileged):
     assert message.container["privileged"] is privileged
 
 
+def test_privileged_as_the_spec_sets_it(engine, make, view, hook):
+    """By --dry-run: not every machine's root has every capability to give."""
+    box = make(())
+    engine.create(box.id, box.bundle)
+    other = make((), ident=box.id, privileged=True)
+    text = direct.as_runc(direct.state(box.id, other.bundle, engine.pid(box.id)))
+    done = direct.run(view, hook, text, "--stage", "createRuntime", "--dry-run")
+    request = json.loads(done.stdout)
+    assert request["container"]["privileged"] is request["oci"]["privileged"] is True
+
+
 def test_seccomp(engine, make, expected, recorder):
     rules = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
              "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]}
