@@ -77,6 +77,9 @@ call_hook() {
                 "$hook" --stage "$1" --socket "$dir/ka.sock" --spool "$dir/spool" --log "$dir/hook.log"
 }
 
+# Inits by id.
+declare -gA inits
+
 # create ID [ANNOTATIONS]: a process as its init, and the hook called for it. Sets init.
 create() {
         local id=$1 annotations=${2:-{\}} bundle=$dir/bundle-$1 outer
@@ -87,7 +90,7 @@ create() {
                   user: {uid: 0, gid: 0}, apparmorProfile: "a-profile"}, root: {path: "rootfs"},
                   linux: {namespaces: [{type: "pid"}, {type: "mount"}]}, annotations: $annotations}' \
                 >"$bundle/config.json"
-        unshare --mount --pid --fork --kill-child sleep infinity 3>&- &
+        unshare --mount --pid --fork --kill-child sleep infinity 2>>"$dir/unshare.log" 3>&- &
         outer=$!
         pids+=("$outer")
         until_true "init of $id" has_child "$outer"
@@ -109,8 +112,6 @@ end() {
         kill -KILL "${inits[$1]}"
         call_hook poststop "$1" 0 "$dir/bundle-$1"
 }
-
-declare -A inits
 
 # What CRI-O writes; NAME, POD, NAMESPACE.
 crio() {
