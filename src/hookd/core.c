@@ -97,13 +97,17 @@ static int open_host(struct kh_core *core, const char *host_root, struct kh_err 
         return 0;
 }
 
-int kh_core_init(struct kh_core *core, struct kh_loop *loop, const char *host_root,
+int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_options *options,
         unsigned pidfds_max, struct kh_err *err)
 {
         struct kh_hash_seed seed;
         int r;
 
-        *core = (struct kh_core){ .loop = loop, .proc = -EBADF };
+        *core = (struct kh_core){ .options = options,
+                .started = kh_now(),
+                .loop = loop,
+                .proc = -EBADF,
+                .spool_dir = -EBADF };
         core->journal.dir = core->journal.fd = -EBADF;
         if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
                 return kh_fail(err, -errno, "get random bytes: %s", kh_strerror(errno));
@@ -114,7 +118,7 @@ int kh_core_init(struct kh_core *core, struct kh_loop *loop, const char *host_ro
         r = kh_subscribers_init(&core->subscribers, core, err);
         if (r < 0)
                 return r;
-        return open_host(core, host_root, err);
+        return open_host(core, options->host_root, err);
 }
 
 void kh_core_done(struct kh_core *core)

@@ -8,12 +8,15 @@
 #include "hookd/counters.h"
 #include "hookd/inventory/inventory.h"
 #include "hookd/journal.h"
+#include "hookd/options.h"
 #include "hookd/sinks/subscribers.h"
 #include "hookd/sources/pidfds.h"
 #include "hookd/sources/sweep.h"
 #include "wire/request.h"
 
 struct kh_core {
+        const struct kh_options *options;
+        struct kh_now started;
         struct kh_loop *loop;
         struct kh_inventory inventory;
         struct kh_journal journal;
@@ -25,6 +28,7 @@ struct kh_core {
         bool proc_is_ours;    /* its pids are those of our own pid namespace */
         bool sees_host;       /* and that is the host's: a pid not found there is dead */
         const char *cgroupfs; /* where the hierarchies are mounted; NULL when not the host's */
+        int spool_dir;        /* -EBADF: there is no spool */
         uint64_t seq;         /* of the last event */
 };
 
@@ -38,7 +42,7 @@ struct kh_told {
         int pidfd_pid;      /* kh_pidfd_pid() of it */
 };
 
-int kh_core_init(struct kh_core *core, struct kh_loop *loop, const char *host_root,
+int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_options *options,
         unsigned pidfds_max, struct kh_err *err);
 void kh_core_done(struct kh_core *core);
 

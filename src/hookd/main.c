@@ -8,6 +8,7 @@
 #include "hookd/notify.h"
 #include "hookd/options.h"
 #include "hookd/privileges.h"
+#include "hookd/sinks/http.h"
 #include "hookd/sources/hooksock.h"
 #include "hookd/sources/spool.h"
 
@@ -21,12 +22,15 @@
 #define DRAIN_NS      (1 * KH_NS_PER_S)
 #define DRAIN_STEP_NS (20 * KH_NS_PER_MS)
 
+enum { RESERVED_OTHERS = 64 }; /* descriptors besides pidfds, connections and clients */
+
 struct daemon {
         struct kh_options options;
         struct kh_loop loop;
         struct kh_core core;
         struct kh_hooksock hooksock;
         struct kh_spool_source spool;
+        struct kh_http http;
         struct kh_listen hook, events;
         struct kh_timer drain_timer, watchdog_timer;
         uint64_t drained_ns, watchdog_ns;
@@ -124,22 +128,15 @@ static int open_sockets(struct daemon *d, struct kh_err *err)
         r = listen_on(&d->events, "events", o->events, 0755, o->readers_n ? 0666 : 0600, err);
         if (r < 0)
                 return r;
+        if (o->metrics)
+                r = kh_http_open(&d->http, o->metrics, err);
+        if (r < 0)
+                return r;
         subscribers->readers = o->readers;
         subscribers->readers_n = o->readers_n;
         d->hooksock.peers.allowed = o->allowed;
         d->hooksock.peers.allowed_n = o->allowed_n;
         return 0;
-}
-
-static void start_serving(struct daemon *d)
-{
-        kh_spool_source_start(&d->spool);
-        (void)kh_subscribers_listen(&d->core.subscribers, d->events.fd);
-        (void)kh_hooksock_listen(&d->hooksock, d->hook.fd);
-        kh_log(LOG_NOTICE, "listening socket=%s events=%s version=" KH_VERSION " instance=%s",
-                d->options.socket, d->options.events, d->core.subscribers.instance);
-        kh_notify("READY=1");
-        kh_closep(&d->options.ready_fd);
 }
 
 /*
@@ -149,20 +146,25 @@ static void start_serving(struct daemon *d)
 static int start(struct daemon *d, struct kh_err *err)
 {
         const struct kh_options *o = &d->options;
+        const unsigned reserved = KH_CONNECTIONS_MAX + KH_SUBSCRIBERS_MAX + RESERVED_OTHERS;
         unsigned descriptors = kh_privileges_raise_limits();
-        unsigned reserved = KH_CONNECTIONS_MAX + KH_SUBSCRIBERS_MAX + 64;
         int r;
 
         r = kh_loop_init(&d->loop, err);
+        if (r < 0)
+                return r;
+        kh_timer_init(&d->loop, &d->drain_timer, drain, d);
+        kh_timer_init(&d->loop, &d->watchdog_timer, feed_watchdog, d);
+        r = open_signals(d, err);
         if (r == 0)
-                r = open_signals(d, err);
-        if (r == 0)
-                r = kh_core_init(&d->core, &d->loop, o->host_root,
+                r = kh_core_init(&d->core, &d->loop, o,
                         descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2, err);
         if (r == 0)
                 r = kh_hooksock_init(&d->hooksock, &d->core, err);
-        if (r == 0)
-                r = open_sockets(d, err);
+        if (r < 0)
+                return r;
+        kh_http_init(&d->http, &d->core);
+        r = open_sockets(d, err);
         if (r == 0)
                 r = kh_spool_source_init(&d->spool, &d->core, o->spool, err);
         if (r == 0)
@@ -172,25 +174,44 @@ static int start(struct daemon *d, struct kh_err *err)
         return r;
 }
 
+static int serve(struct daemon *d, struct kh_err *err)
+{
+        int r;
+
+        kh_spool_source_start(&d->spool);
+        r = kh_subscribers_listen(&d->core.subscribers, d->events.fd);
+        if (r == 0)
+                r = kh_http_start(&d->http);
+        if (r == 0)
+                r = kh_hooksock_listen(&d->hooksock, d->hook.fd);
+        if (r < 0)
+                return kh_fail(err, r, "watch the sockets: %s", kh_strerror(r));
+        kh_log(LOG_NOTICE, "listening socket=%s events=%s version=" KH_VERSION " instance=%s",
+                d->options.socket, d->options.events, d->core.subscribers.instance);
+        d->watchdog_ns = kh_notify_watchdog_ns();
+        if (d->watchdog_ns)
+                feed_watchdog(d);
+        kh_notify("READY=1");
+        kh_closep(&d->options.ready_fd);
+        return kh_loop_run(&d->loop, err);
+}
+
 static void finish(struct daemon *d)
 {
         kh_spool_source_done(&d->spool);
         kh_hooksock_done(&d->hooksock);
+        kh_http_done(&d->http);
         kh_core_done(&d->core);
-        kh_listen_close(&d->events);
-        kh_listen_close(&d->hook);
         kh_closep(&d->signals);
         kh_loop_done(&d->loop);
 }
 
 int main(int argc, char **argv)
 {
-        static struct daemon d = { .hook.fd = -EBADF,
-                .hook.lock = -EBADF,
-                .events.fd = -EBADF,
-                .events.lock = -EBADF,
-                .signals = -EBADF,
-                .spool.dir = -EBADF };
+        static struct daemon d = { .hook = KH_NO_LISTENER,
+                .events = KH_NO_LISTENER,
+                .http.listen = KH_NO_LISTENER,
+                .signals = -EBADF };
         struct kh_err err;
         int r = kh_options_parse(&d.options, argc, argv, &err);
 
@@ -202,19 +223,14 @@ int main(int argc, char **argv)
         }
         kh_log_init();
         r = start(&d, &err);
-        if (r < 0) {
-                fprintf(stderr, "kubearmor-hookd: %s\n", err.msg);
-                return EXIT_FAILURE;
-        }
-        kh_timer_init(&d.loop, &d.drain_timer, drain, &d);
-        kh_timer_init(&d.loop, &d.watchdog_timer, feed_watchdog, &d);
-        d.watchdog_ns = kh_notify_watchdog_ns();
-        if (d.watchdog_ns)
-                feed_watchdog(&d);
-        start_serving(&d);
-        r = kh_loop_run(&d.loop, &err);
+        if (r == 0)
+                r = serve(&d, &err);
         if (r < 0)
-                kh_log(LOG_ERR, "%s", err.msg);
-        finish(&d);
+                fprintf(stderr, "kubearmor-hookd: %s\n", err.msg);
+        else
+                finish(&d);
+        kh_listen_close(&d.http.listen);
+        kh_listen_close(&d.events);
+        kh_listen_close(&d.hook);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hookd/options.h"
 
+#include "base/buf.h"
 #include "base/number.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +18,8 @@ static const char help[] =
         "  --socket PATH         where hooks tell (/run/kubearmor/ka.sock)\n"
         "  --events PATH         where readers ask (/run/kubearmor/events/events.sock)\n"
         "  --spool DIR           what hooks could not tell; '' for none (/run/kubearmor/spool)\n"
-        "  --state DIR           where the inventory outlives a restart (/run/kubearmor/state)\n"
+        "  --state DIR           where the inventory outlives a restart (`state` beside\n"
+        "                        the hook socket)\n"
         "  --metrics WHERE       serve OpenMetrics over HTTP on a unix socket's PATH, on\n"
         "                        127.0.0.1:PORT or on [::1]:PORT\n"
         "  --allow-uid UID       let this user tell of containers of its own (repeatable)\n"
@@ -129,6 +132,21 @@ static int take(struct kh_options *o, int option, struct kh_err *err)
         }
 }
 
+/* Beside the hook socket, so that two listeners never share one. */
+static int place_state(struct kh_options *o, struct kh_err *err)
+{
+        static char path[PATH_MAX];
+        const char *slash = strrchr(o->socket, '/');
+        struct kh_buf b = kh_buf_of(path, sizeof(path));
+
+        kh_buf_put(&b, o->socket, slash ? (size_t)(slash + 1 - o->socket) : 0);
+        kh_buf_lit(&b, "state");
+        if (!kh_buf_terminate(&b))
+                return kh_fail(err, -EINVAL, "the path '%s' is too long", o->socket);
+        o->state = path;
+        return 0;
+}
+
 int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err *err)
 {
         int option, r = 0;
@@ -137,7 +155,6 @@ int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err 
                 .socket = "/run/kubearmor/ka.sock",
                 .events = "/run/kubearmor/events/events.sock",
                 .spool = "/run/kubearmor/spool",
-                .state = "/run/kubearmor/state",
                 .socket_mode = 0600,
                 .ready_fd = -EBADF,
         };
@@ -153,5 +170,5 @@ int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err 
         }
         if (r == 0 && optind < argc)
                 r = kh_fail(err, -EINVAL, "unexpected argument '%s'; see --help", argv[optind]);
-        return r;
+        return r == 0 && !o->state ? place_state(o, err) : r;
 }

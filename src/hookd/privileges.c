@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,6 +39,66 @@ static int drop_capabilities(void)
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
+/*
+ * What a fault could be turned into something with; a listener has no use for any of it. A list of
+ * what is denied, and EPERM rather than death: a C library that changes its ways must not end us.
+ */
+static const int denied[] = {
+        SCMP_SYS(add_key),
+        SCMP_SYS(bpf),
+        SCMP_SYS(chroot),
+        SCMP_SYS(clone),
+        SCMP_SYS(clone3),
+        SCMP_SYS(delete_module),
+        SCMP_SYS(execve),
+        SCMP_SYS(execveat),
+        SCMP_SYS(finit_module),
+        SCMP_SYS(fork),
+        SCMP_SYS(fsmount),
+        SCMP_SYS(fsopen),
+        SCMP_SYS(init_module),
+        SCMP_SYS(io_uring_setup),
+        SCMP_SYS(kexec_file_load),
+        SCMP_SYS(kexec_load),
+        SCMP_SYS(keyctl),
+        SCMP_SYS(kill),
+        SCMP_SYS(mount),
+        SCMP_SYS(mount_setattr),
+        SCMP_SYS(move_mount),
+        SCMP_SYS(open_by_handle_at),
+        SCMP_SYS(open_tree),
+        SCMP_SYS(perf_event_open),
+        SCMP_SYS(personality),
+        SCMP_SYS(pidfd_getfd),
+        SCMP_SYS(pidfd_send_signal),
+        SCMP_SYS(pivot_root),
+        SCMP_SYS(process_vm_readv),
+        SCMP_SYS(process_vm_writev),
+        SCMP_SYS(ptrace),
+        SCMP_SYS(reboot),
+        SCMP_SYS(request_key),
+        SCMP_SYS(setns),
+        SCMP_SYS(swapoff),
+        SCMP_SYS(swapon),
+        SCMP_SYS(umount2),
+        SCMP_SYS(unshare),
+        SCMP_SYS(userfaultfd),
+        SCMP_SYS(vfork),
+};
+
+static int deny_system_calls(void)
+{
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+        int r = filter ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < sizeof(denied) / sizeof(denied[0]); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
+        if (r == 0)
+                r = seccomp_load(filter);
+        seccomp_release(filter);
+        return r;
+}
+
 int kh_privileges_drop(struct kh_err *err)
 {
         struct rlimit none = { 0, 0 };
@@ -48,5 +109,8 @@ int kh_privileges_drop(struct kh_err *err)
         r = drop_capabilities();
         if (r < 0)
                 return kh_fail(err, r, "drop capabilities: %s", kh_strerror(r));
+        r = deny_system_calls();
+        if (r < 0)
+                return kh_fail(err, r, "deny system calls: %s", kh_strerror(r));
         return 0;
 }

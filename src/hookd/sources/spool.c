@@ -34,7 +34,7 @@ static void take_file(struct kh_spool_source *s, const struct kh_spool_entry *en
         int r;
 
         kh_spool_format_name(entry, name);
-        r = kh_read_file(s->dir, name, text, sizeof(text), &n);
+        r = kh_read_file(s->core->spool_dir, name, text, sizeof(text), &n);
         if (r == 0)
                 r = kh_request_read(text, n, &request, &err);
         if (r == 0) {
@@ -46,15 +46,15 @@ static void take_file(struct kh_spool_source *s, const struct kh_spool_entry *en
                         err.code ? err.msg : kh_strerror(r));
         }
         /* Only now: who is killed in between takes it in again, which changes nothing. */
-        (void)unlinkat(s->dir, name, 0);
+        (void)unlinkat(s->core->spool_dir, name, 0);
 }
 
 static void take_in(void *arg)
 {
         static struct kh_spool_entry entries[KH_SPOOL_FILES_MAX];
         struct kh_spool_source *s = arg;
-        ssize_t n = kh_spool_list(s->dir, entries, KH_SPOOL_FILES_MAX);
-        uint64_t dropped = kh_spool_take_dropped(s->dir);
+        ssize_t n = kh_spool_list(s->core->spool_dir, entries, KH_SPOOL_FILES_MAX);
+        uint64_t dropped = kh_spool_take_dropped(s->core->spool_dir);
 
         if (dropped) {
                 s->core->counters.spool_dropped += dropped;
@@ -86,15 +86,13 @@ static void on_change(void *arg, uint32_t events)
 int kh_spool_source_init(
         struct kh_spool_source *s, struct kh_core *core, const char *path, struct kh_err *err)
 {
-        *s = (struct kh_spool_source){
-                .core = core, .dir = -EBADF, .inotify = -EBADF, .slot = -EBADF
-        };
+        *s = (struct kh_spool_source){ .core = core, .inotify = -EBADF, .slot = -EBADF };
         kh_timer_init(core->loop, &s->timer, take_in, s);
         if (!path)
                 return 0;
-        s->dir = kh_spool_open(path, err);
-        if (s->dir < 0)
-                return s->dir;
+        s->core->spool_dir = kh_spool_open(path, err);
+        if (s->core->spool_dir < 0)
+                return s->core->spool_dir;
         s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (s->inotify < 0 || inotify_add_watch(s->inotify, path, IN_CREATE | IN_MOVED_TO) < 0)
                 return kh_fail(err, -errno, "watch spool '%s': %s", path, kh_strerror(errno));
@@ -103,7 +101,7 @@ int kh_spool_source_init(
 
 void kh_spool_source_start(struct kh_spool_source *s)
 {
-        if (s->dir < 0)
+        if (s->core->spool_dir < 0)
                 return;
         s->slot = kh_loop_add(s->core->loop, s->inotify, EPOLLIN, KH_URGENT, on_change, s);
         take_in(s);
@@ -113,5 +111,5 @@ void kh_spool_source_done(struct kh_spool_source *s)
 {
         kh_loop_del(s->core->loop, s->slot);
         kh_closep(&s->inotify);
-        kh_closep(&s->dir);
+        kh_closep(&s->core->spool_dir);
 }

@@ -9,7 +9,6 @@ struct kh_core;
 
 struct kh_spool_source {
         struct kh_core *core;
-        int dir; /* -EBADF: there is no spool */
         int inotify, slot;
         struct kh_timer timer; /* for what could not be taken in one turn */
 };
