@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -147,19 +148,36 @@ static bool is_own_cgroup(struct kh_span path)
         return path.n > 1 && path.p[0] == '/' && !kh_span_starts(path, KH_SPAN("/.."));
 }
 
-static uint64_t cgroup_inode(const char *cgroupfs, bool hybrid, struct kh_span path)
+enum { CGROUP2_MAGIC = 0x63677270 }; /* statfs(2); musl's compiler wrapper sees no kernel headers */
+
+static uint64_t inode_below(const char *cgroupfs, const char *hierarchy, struct kh_span path)
 {
         char full[PATH_MAX];
         struct kh_buf b = kh_buf_of(full, sizeof(full));
         struct stat st;
 
         kh_buf_span(&b, kh_span_of(cgroupfs));
-        if (hybrid)
-                kh_buf_lit(&b, "/unified");
+        kh_buf_span(&b, kh_span_of(hierarchy));
         kh_buf_span(&b, path);
         if (!kh_buf_terminate(&b) || stat(full, &st) < 0)
                 return 0;
         return st.st_ino;
+}
+
+/*
+ * The inode of a directory of the v2 hierarchy. Where there are v1 hierarchies too, that is usually
+ * mounted as "unified" beside them; but they may as well be mounted nowhere.
+ */
+static uint64_t cgroup_inode(const char *cgroupfs, bool v1_too, struct kh_span path)
+{
+        uint64_t inode = v1_too ? inode_below(cgroupfs, "/unified", path) : 0;
+        struct statfs fs;
+
+        if (inode)
+                return inode;
+        if (v1_too && (statfs(cgroupfs, &fs) < 0 || fs.f_type != CGROUP2_MAGIC))
+                return 0;
+        return inode_below(cgroupfs, "", path);
 }
 
 int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgroup *ret)
@@ -167,13 +185,13 @@ int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgrou
         ssize_t n = kh_read_kernel_file(process, "cgroup", buf, KH_CGROUP_FILE_MAX);
         struct kh_span text = { buf, n > 0 ? (size_t)n : 0 };
         struct kh_span path, v2 = { 0 }, v1 = { 0 };
-        bool unified, hybrid = false;
+        bool unified, v1_too = false;
 
         *ret = (struct kh_cgroup){ 0 };
         if (n < 0)
                 return (int)n;
         while (next_cgroup(&text, &unified, &path)) {
-                hybrid |= !unified;
+                v1_too |= !unified;
                 if (!is_own_cgroup(path))
                         continue;
                 if (unified)
@@ -183,7 +201,7 @@ int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgrou
         }
         ret->path = v2.p ? v2 : v1;
         if (v2.p)
-                ret->id = cgroup_inode(cgroupfs, hybrid, v2);
+                ret->id = cgroup_inode(cgroupfs, v1_too, v2);
         return 0;
 }
 
