@@ -78,7 +78,7 @@ class Subscriber:
 class Daemon:
     """kubearmor-hookd with its default paths; OPTIONS are added to its own."""
 
-    def __init__(self, view, program, scratch, options=("--no-discovery",)):
+    def __init__(self, view, program, scratch, options=()):
         self._view = view
         self._program = program
         self._log = scratch / "hookd.log"
@@ -98,6 +98,8 @@ class Daemon:
             os.read(read_end, 1)  # its end: ready, or dead
         finally:
             os.close(read_end)
+        ready = self._view.path(EVENTS_SOCKET)
+        until(lambda: self._process.poll() is not None or ready.exists(), "it is ready, or ends")
         if self._process.poll() is not None:
             raise AssertionError("kubearmor-hookd ended: " + self.log())
         return self

@@ -2,7 +2,6 @@
 """Real OCI runtimes, called as containerd and Podman call them, inside a view."""
 
 import json
-import os
 import subprocess
 import tempfile
 
@@ -58,12 +57,3 @@ class Runtime:
     def close(self):
         for ident in list(self._alive):
             self.delete(ident, check=False)
-
-
-def version(name):
-    return subprocess.run([name, "--version"], capture_output=True, text=True,
-                          check=True).stdout.splitlines()[0]
-
-
-def exists(pid):
-    return os.path.exists(f"/proc/{pid}")
