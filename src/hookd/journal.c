@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "hookd/log.h"
+#include "hookd/timestamp.h"
 #include "wire/codec.h"
 #include "wire/request.h"
 
@@ -276,7 +277,7 @@ static int rewrite(struct kh_journal *j)
 
 static bool try_rewrite(struct kh_journal *j)
 {
-        uint64_t now = kh_boottime_ns();
+        uint64_t now = kh_clock_ns();
         int r;
 
         if (now < j->retry_ns)

@@ -28,7 +28,7 @@ void kh_log_init(void)
 
 static void refill(void)
 {
-        uint64_t now = kh_boottime_ns();
+        uint64_t now = kh_clock_ns();
         uint64_t more = (now - refilled_ns) * PER_SECOND / KH_NS_PER_S;
 
         if (more == 0)

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "hookd/timestamp.h"
 
 #include <sys/epoll.h>
 
@@ -120,19 +121,28 @@ void kh_timer_init(struct kh_loop *loop, struct kh_timer *timer, void (*fn)(void
         kh_list_append(&loop->timers, &timer->node);
 }
 
-/* There are about ten timers, one a component, so a walk over them is the simplest queue. */
+/*
+ * What epoll_wait() takes: rounded up, so that it does not return just before a timer and spin.
+ * There are about ten timers, one a component, so a walk over them is the simplest queue.
+ */
 static int next_timeout_ms(const struct kh_loop *loop)
 {
-        uint64_t first = 0;
+        uint64_t first = UINT64_MAX, now;
 
         for (const struct kh_list *node = loop->timers.next; node != &loop->timers;
                 node = node->next) {
                 const struct kh_timer *t = kh_container_of(node, const struct kh_timer, node);
 
-                if (t->at_ns && (!first || t->at_ns < first))
+                if (t->at_ns && t->at_ns < first)
                         first = t->at_ns;
         }
-        return first ? kh_left_ms(first) : -1;
+        if (first == UINT64_MAX)
+                return -1;
+        now = kh_clock_ns();
+        if (first <= now)
+                return 0;
+        first = (first - now + KH_NS_PER_MS - 1) / KH_NS_PER_MS;
+        return first > INT_MAX ? INT_MAX : (int)first;
 }
 
 static void fire_timers(struct kh_loop *loop)
@@ -146,7 +156,7 @@ static void fire_timers(struct kh_loop *loop)
                 if (!t->at_ns)
                         continue;
                 if (!now)
-                        now = kh_boottime_ns();
+                        now = kh_clock_ns();
                 if (t->at_ns > now)
                         continue;
                 t->at_ns = 0;

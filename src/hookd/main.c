@@ -11,6 +11,7 @@
 #include "hookd/sinks/http.h"
 #include "hookd/sources/hooksock.h"
 #include "hookd/sources/spool.h"
+#include "hookd/timestamp.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ struct daemon {
 static void drain(void *arg)
 {
         struct daemon *d = arg;
-        uint64_t now = kh_boottime_ns();
+        uint64_t now = kh_clock_ns();
 
         if ((kh_hooksock_is_drained(&d->hooksock) &&
                     kh_subscribers_are_gone(&d->core.subscribers)) ||
@@ -60,7 +61,7 @@ static void begin_to_end(struct daemon *d, uint32_t signal)
                 return;
         kh_log(LOG_NOTICE, "stopping signal=%u containers=%zu", signal, d->core.inventory.count);
         kh_notify("STOPPING=1");
-        d->drained_ns = kh_boottime_ns() + DRAIN_NS;
+        d->drained_ns = kh_clock_ns() + DRAIN_NS;
         kh_hooksock_drain(&d->hooksock);
         drain(d);
 }
@@ -101,7 +102,7 @@ static void feed_watchdog(void *arg)
         struct daemon *d = arg;
 
         kh_notify("WATCHDOG=1");
-        kh_timer_set(&d->watchdog_timer, kh_boottime_ns() + d->watchdog_ns);
+        kh_timer_set(&d->watchdog_timer, kh_clock_ns() + d->watchdog_ns);
 }
 
 /* A socket that a service manager holds for us, or one of our own. */

@@ -38,21 +38,25 @@ const char *kh_timestamp_now(char buf[KH_TIMESTAMP_SIZE])
         return kh_timestamp(buf, kh_realtime_ns());
 }
 
-uint64_t kh_realtime_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
         struct timespec now = { 0 };
 
-        clock_gettime(CLOCK_REALTIME, &now);
+        clock_gettime(clock, &now);
         return (uint64_t)now.tv_sec * KH_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t kh_realtime_ns(void)
+{
+        return read_clock(CLOCK_REALTIME);
+}
+
+uint64_t kh_clock_ns(void)
+{
+        return read_clock(CLOCK_BOOTTIME);
 }
 
 struct kh_now kh_now(void)
 {
-        struct timespec boot = { 0 };
-
-        clock_gettime(CLOCK_BOOTTIME, &boot);
-        return (struct kh_now){
-                .boot_ns = (uint64_t)boot.tv_sec * KH_NS_PER_S + (uint64_t)boot.tv_nsec,
-                .real_ns = kh_realtime_ns(),
-        };
+        return (struct kh_now){ .boot_ns = kh_clock_ns(), .real_ns = kh_realtime_ns() };
 }

@@ -7,6 +7,7 @@
 #include "hookd/core.h"
 #include "hookd/sinks/metrics.h"
 #include "hookd/sinks/outbox.h"
+#include "hookd/timestamp.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -141,7 +142,7 @@ static void on_connection(void *arg, uint32_t events)
         }
         c->owner = h;
         c->fd = fd;
-        c->since_ns = kh_boottime_ns();
+        c->since_ns = kh_clock_ns();
         kh_outbox_init(&c->outbox);
         kh_list_append(&h->clients, &c->node);
         h->count++;
@@ -155,7 +156,7 @@ static void on_connection(void *arg, uint32_t events)
 static void drop_late(void *arg)
 {
         struct kh_http *h = arg;
-        uint64_t now = kh_boottime_ns();
+        uint64_t now = kh_clock_ns();
 
         kh_list_for_each(node, next, &h->clients)
         {

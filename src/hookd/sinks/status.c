@@ -101,8 +101,8 @@ void kh_status_write(struct kh_buf *b, const struct kh_core *core)
         put_count(b, KH_SPAN("pid"), (uint64_t)getpid());
         kh_json_put_str_member(
                 b, KH_SPAN("startedAt"), kh_span_of(kh_timestamp(time, core->started.real_ns)));
-        put_count(b, KH_SPAN("uptimeSeconds"),
-                (kh_boottime_ns() - core->started.boot_ns) / KH_NS_PER_S);
+        put_count(
+                b, KH_SPAN("uptimeSeconds"), (kh_clock_ns() - core->started.boot_ns) / KH_NS_PER_S);
         put_count(b, KH_SPAN("seq"), core->seq);
         put_path(b, KH_SPAN("hookSocket"), core->options->socket);
         put_path(b, KH_SPAN("eventsSocket"), core->options->events);

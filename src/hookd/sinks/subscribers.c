@@ -9,6 +9,7 @@
 #include "hookd/sinks/outbox.h"
 #include "hookd/sinks/query.h"
 #include "hookd/sinks/status.h"
+#include "hookd/timestamp.h"
 #include "json/reader.h"
 
 #include <stdlib.h>
@@ -117,7 +118,7 @@ static void set_phase(struct subscriber *c, enum phase phase)
         if (c->query.kind == KH_QUERY_SUBSCRIBE)
                 c->owner->subscribed += (unsigned)is - (unsigned)was;
         c->phase = phase;
-        c->moved_ns = kh_boottime_ns();
+        c->moved_ns = kh_clock_ns();
         need_timer(c->owner, c->moved_ns);
 }
 
@@ -255,7 +256,7 @@ static void go_on_with_snapshot(struct subscriber *c)
                         drop(c, KH_GONE_CLOSED);
                         return;
                 }
-                c->moved_ns = kh_boottime_ns();
+                c->moved_ns = kh_clock_ns();
         }
         if (!c->cursor)
                 end_snapshot(c);
@@ -445,7 +446,7 @@ static void on_client(void *arg, uint32_t events)
                 drop(c, KH_GONE_CLOSED);
                 return;
         }
-        c->moved_ns = kh_boottime_ns();
+        c->moved_ns = kh_clock_ns();
         if (c->phase == SNAPSHOT && kh_outbox_is_empty(&c->outbox))
                 go_on_with_snapshot(c);
         else
@@ -517,7 +518,7 @@ static void on_connection(void *arg, uint32_t events)
                 if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
                         /* Until the next second, when the timer looks again. */
                         (void)kh_loop_change(s->core->loop, s->slot, 0);
-                        need_timer(s, kh_boottime_ns());
+                        need_timer(s, kh_clock_ns());
                 }
                 return;
         }
@@ -538,7 +539,7 @@ static uint64_t patience(const struct subscriber *c)
 static void look_for_stalled(void *arg)
 {
         struct kh_subscribers *s = arg;
-        uint64_t now = kh_boottime_ns();
+        uint64_t now = kh_clock_ns();
 
         if (s->slot >= 0)
                 (void)kh_loop_change(s->core->loop, s->slot, EPOLLIN);

@@ -31,7 +31,7 @@ void kh_sweep_init(struct kh_sweep *s, struct kh_core *core)
 
 void kh_sweep_soon(struct kh_sweep *s, uint64_t delay_ns)
 {
-        kh_timer_advance(&s->timer, kh_boottime_ns() + delay_ns);
+        kh_timer_advance(&s->timer, kh_clock_ns() + delay_ns);
 }
 
 /* An init that is still the runtime's own process: runc's and youki's name themselves, crun's is
@@ -140,7 +140,7 @@ static void sweep(void *arg)
 {
         struct kh_sweep *s = arg;
         struct kh_inventory *inv = &s->core->inventory;
-        uint64_t now = kh_boottime_ns(), next = 0;
+        uint64_t now = kh_clock_ns(), next = 0;
 
         kh_list_for_each(node, following, &inv->unquiet)
         {
