@@ -149,9 +149,8 @@ def test_the_same_id_again_is_another_life(engine, make, daemon):
     assert len(incarnations) == lives
 
 
+@pytest.mark.parametrize("engine", ["runc-v2"], indirect=True)
 def test_one_id_in_two_runtimes_is_two_containers(engine, make, view, daemon, scratch):
-    if view.layout != "v2" or engine.name != "runc":
-        pytest.skip("runs once, where both runtimes do: runc beside crun on the unified hierarchy")
     other = Runtime("crun", view, scratch)
     try:
         subscriber = daemon.subscribe()

@@ -171,8 +171,8 @@ def test_privileged(engine, make, expected, recorder, privileged):
     try:
         engine.create(box.id, box.bundle)
     except AssertionError as refused:
-        if privileged:
-            pytest.skip(f"this machine's root lacks a capability: {str(refused)[-120:]}")
+        if privileged and "cap" in str(refused) and "permitted" in str(refused):
+            pytest.skip("this machine's root lacks a capability that a privileged container has")
         raise
     [message] = recorder.creates()
     observe.same(message.container, expected(box, "createRuntime"))
