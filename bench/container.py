@@ -58,8 +58,8 @@ def made_by(runtime, command):
     cgroup = Path("/sys/fs/cgroup/unified")
     cgroup = (cgroup if cgroup.is_dir() else cgroup.parent) / f"kubearmor-hook-bench-{os.getpid()}"
     cgroup.mkdir()
-    process = subprocess.Popen([str(word) for word in (runtime, *command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True)
+    process = subprocess.Popen([str(word) for word in (runtime, *command)], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     pid = int(process.stdout.readline())
     (cgroup / "cgroup.procs").write_text(str(pid))
 

@@ -9,6 +9,7 @@
 #include "base/number.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { ROUNDS = 101, LIVES = 200, EVENTS = 3 };
 

@@ -6,9 +6,9 @@
  *         load SOCKET latency COUNT EVENTS  the same; when a subscriber of EVENTS hears of each
  * create load SOCKET hold COUNT            COUNT containers, alive at once
  *
- * Prints lines of a name and a number: nanoseconds, or bytes of the listener's memory. Each
- * container has a process of its own, which only sleeps, and facts of a usual size; its namespaces
- * and its cgroup are numbers that nothing has.
+ * Prints lines of a name and a number: nanoseconds, or bytes of the listener's memory. Containers
+ * have facts of a usual size; all but those of `pairs` have a process of their own, which only
+ * sleeps. Their namespaces and cgroups are numbers that nothing has.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -156,7 +156,7 @@ static void fill_container(struct kh_container *c, unsigned number, pid_t pid, c
         c->rootfs = KH_SPAN(
                 "/run/containerd/io.containerd.runtime.v2.task/k8s.io/9ad7c2f1e0b34d5a/rootfs");
         c->pid = (uint32_t)pid;
-        c->start_time = start_time_of(pid);
+        c->start_time = pid ? start_time_of(pid) : 0;
         for (unsigned i = 0; i < KH_NS_COUNT; i++)
                 c->ns[i] = 8000000000 + number * KH_NS_COUNT + i;
         c->cgroup_path =
@@ -204,7 +204,7 @@ static void tell(const struct kh_request *r, int pidfd)
 static void create(unsigned number, pid_t pid)
 {
         static struct kh_request r;
-        kh_cleanup(kh_closep) int pidfd = kh_pidfd_open(pid);
+        kh_cleanup(kh_closep) int pidfd = pid ? kh_pidfd_open(pid) : -EBADF;
         char id[32];
 
         r.operation = KH_OP_CREATE;
@@ -256,18 +256,18 @@ static void print(const char *name, uint64_t value)
         printf("%s\t%llu\n", name, (unsigned long long)value);
 }
 
-/* A create, the container's death, a delete: in the order in which a node sees them. */
-static void pairs(unsigned count)
+static void pairs(unsigned count, bool with_process)
 {
         uint64_t cpu_ns = 0, wall_ns = 0;
 
         for (unsigned i = 0; i < WARM_UP + count; i++) {
-                pid_t pid = start_child();
+                pid_t pid = with_process ? start_child() : 0;
                 uint64_t cpu = listener_cpu_ns(), wall = kh_boottime_ns();
 
                 create(i, pid);
                 wall_ns += i < WARM_UP ? 0 : kh_boottime_ns() - wall;
-                stop_child(pid);
+                if (pid)
+                        stop_child(pid);
                 wall = kh_boottime_ns();
                 delete (i);
                 wall_ns += i < WARM_UP ? 0 : kh_boottime_ns() - wall;
@@ -321,7 +321,7 @@ int main(int argc, char **argv)
         int fd;
 
         if (argc < 4 || !kh_parse_u64(kh_span_of(argv[3]), COUNT_MAX - WARM_UP, &count)) {
-                fputs("usage: load SOCKET pairs|latency|hold COUNT [EVENTS]\n", stderr);
+                fputs("usage: load SOCKET pairs|lives|latency|hold COUNT [EVENTS]\n", stderr);
                 return 2;
         }
         load.address = address_of(argv[1]);
@@ -330,7 +330,9 @@ int main(int argc, char **argv)
         load.listener = peer_of(fd);
         close(fd);
         if (strcmp(mode, "pairs") == 0)
-                pairs((unsigned)count);
+                pairs((unsigned)count, false);
+        else if (strcmp(mode, "lives") == 0)
+                pairs((unsigned)count, true);
         else if (strcmp(mode, "hold") == 0)
                 hold((unsigned)count);
         else if (strcmp(mode, "latency") == 0 && argc == 5)
