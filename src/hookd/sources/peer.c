@@ -219,7 +219,9 @@ enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer pe
                 p->last_pid = peer.pid;
                 return KH_PERMITTED;
         }
+        if (is_allowed(p, peer.uid) && permit_user(p, peer.uid, request, inv) == KH_PERMITTED)
+                return KH_PERMITTED;
         if (peer.uid == 0 || place.user_ns != p->user_ns)
                 return permit_own(p, &place, request, inv);
-        return is_allowed(p, peer.uid) ? permit_user(p, peer.uid, request, inv) : KH_DENIED;
+        return KH_DENIED;
 }
