@@ -53,6 +53,7 @@ def test_the_message_is_what_is_observed(engine, make, expected, recorder, stage
         return
     [message] = recorder.creates()
     assert message.peer_uid == 0
+    assert message.request["detached"] is False
     assert len(message.raw) <= 4096
     observe.same(message.container, observe.as_told(seen, args == "stage"), LACKS.get(stage, ()))
     assert message.pidfd_pid == seen["pid"]
