@@ -18,7 +18,8 @@
 enum { LOG_FILE_MAX = 1024 * 1024 };
 
 /* An id, a path or an option of somebody's must not start a line of its own. */
-static size_t format_line(char *line, size_t cap, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static size_t format_line(
+        char *line, size_t cap, const char *format, va_list ap)
 {
         int n = vsnprintf(line, cap - 1, format, ap);
         size_t length = n < 0 ? 0 : (size_t)n < cap - 1 ? (size_t)n : cap - 2;

@@ -61,7 +61,7 @@ static const char *level_name(int level)
         }
 }
 
-static void put(int level, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void put(int level, const char *format, va_list ap)
 {
         char line[LINE_MAX_BYTES], time[KH_TIMESTAMP_SIZE];
         struct pollfd err = { .fd = STDERR_FILENO, .events = POLLOUT };
