@@ -98,7 +98,7 @@ static int open_host(struct kh_core *core, const char *host_root, struct kh_err 
 }
 
 int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_options *options,
-        unsigned pidfds_max, struct kh_err *err)
+        const struct kh_budget *budget, struct kh_err *err)
 {
         struct kh_hash_seed seed;
         int r;
@@ -113,9 +113,9 @@ int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_opt
                 return kh_fail(err, -errno, "get random bytes: %s", kh_strerror(errno));
         if (kh_inventory_init(&core->inventory, seed, changed, core) < 0)
                 return kh_fail(err, -ENOMEM, "no memory for the inventory");
-        kh_pidfds_init(&core->pidfds, loop, &core->inventory, pidfds_max);
+        kh_pidfds_init(&core->pidfds, loop, &core->inventory, budget->pidfds);
         kh_sweep_init(&core->sweep, core);
-        r = kh_subscribers_init(&core->subscribers, core, err);
+        r = kh_subscribers_init(&core->subscribers, core, budget->clients, err);
         if (r < 0)
                 return r;
         return open_host(core, options->host_root, err);
@@ -230,7 +230,7 @@ static bool find_init(
                         ret->pid_is_ours = true;
                         ret->alive = KH_YES;
                         pidfd = open_pidfd(core, c, process);
-                } else if (process < 0 && told->pids_are_ours) {
+                } else if ((process == -ENOENT || process == -ESRCH) && told->pids_are_ours) {
                         ret->alive = KH_NO;
                 }
         }
@@ -325,10 +325,10 @@ static void check_restored(struct kh_core *core, struct kh_entry *e, bool same_p
         if (e->state == KH_STATE_EXITED || !e->pid_is_ours || !same_pids || !e->start_time)
                 return;
         process = open_init(core, &c);
-        if (process < 0) {
+        if (process == -ENOENT || process == -ESRCH)
                 kh_pidfds_died(&core->pidfds, e);
+        if (process < 0)
                 return;
-        }
         e->alive = KH_YES;
         pidfd = open_pidfd(core, &c, process);
         if (pidfd >= 0)

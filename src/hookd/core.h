@@ -14,6 +14,11 @@
 #include "hookd/sources/sweep.h"
 #include "wire/request.h"
 
+/* How many descriptors may be spent on what; what is left over is for all the rest. */
+struct kh_budget {
+        unsigned pidfds, connections, clients;
+};
+
 struct kh_core {
         const struct kh_options *options;
         struct kh_now started;
@@ -43,7 +48,7 @@ struct kh_told {
 };
 
 int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_options *options,
-        unsigned pidfds_max, struct kh_err *err);
+        const struct kh_budget *budget, struct kh_err *err);
 void kh_core_done(struct kh_core *core);
 
 /* Begins with what a former run left in DIR, as far as it is still true. */

@@ -23,7 +23,7 @@
 #define DRAIN_NS      (1 * KH_NS_PER_S)
 #define DRAIN_STEP_NS (20 * KH_NS_PER_MS)
 
-enum { RESERVED_OTHERS = 64 }; /* descriptors besides pidfds, connections and clients */
+enum { DESCRIPTORS_FOR_THE_REST = 64 }; /* our own files, and what one request needs for a moment */
 
 struct daemon {
         struct kh_options options;
@@ -140,6 +140,20 @@ static int open_sockets(struct daemon *d, struct kh_err *err)
         return 0;
 }
 
+static struct kh_budget budget_of(unsigned descriptors)
+{
+        struct kh_budget b = {
+                .connections =
+                        descriptors / 8 < KH_CONNECTIONS_MAX ? descriptors / 8 : KH_CONNECTIONS_MAX,
+                .clients = descriptors / 16 < KH_SUBSCRIBERS_MAX ? descriptors / 16
+                                                                 : KH_SUBSCRIBERS_MAX,
+        };
+        unsigned others = b.connections + b.clients + DESCRIPTORS_FOR_THE_REST;
+
+        b.pidfds = descriptors > 2 * others ? descriptors - others : descriptors / 2;
+        return b;
+}
+
 /*
  * The sockets come first: a second listener has to be turned away before it touches the journal.
  * What connects before we serve waits in the backlog.
@@ -147,8 +161,7 @@ static int open_sockets(struct daemon *d, struct kh_err *err)
 static int start(struct daemon *d, struct kh_err *err)
 {
         const struct kh_options *o = &d->options;
-        const unsigned reserved = KH_CONNECTIONS_MAX + KH_SUBSCRIBERS_MAX + RESERVED_OTHERS;
-        unsigned descriptors = kh_privileges_raise_limits();
+        const struct kh_budget budget = budget_of(kh_privileges_raise_limits());
         int r;
 
         r = kh_loop_init(&d->loop, err);
@@ -158,10 +171,9 @@ static int start(struct daemon *d, struct kh_err *err)
         kh_timer_init(&d->loop, &d->watchdog_timer, feed_watchdog, d);
         r = open_signals(d, err);
         if (r == 0)
-                r = kh_core_init(&d->core, &d->loop, o,
-                        descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2, err);
+                r = kh_core_init(&d->core, &d->loop, o, &budget, err);
         if (r == 0)
-                r = kh_hooksock_init(&d->hooksock, &d->core, err);
+                r = kh_hooksock_init(&d->hooksock, &d->core, budget.connections, err);
         if (r < 0)
                 return r;
         kh_http_init(&d->http, &d->core);

@@ -128,7 +128,9 @@ def delete(ident, **oci):
 
 def send(connection, request, fds=()):
     text = request if isinstance(request, bytes) else json.dumps(request).encode()
-    connection.sendall(text[socket.send_fds(connection, [text], list(fds)):])
+    sent = socket.send_fds(connection, [text], list(fds))
+    if sent < len(text):
+        connection.sendall(text[sent:])
 
 
 def answer(connection, length=2):

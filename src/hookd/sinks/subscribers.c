@@ -19,6 +19,7 @@
 
 enum {
         ACCEPTS_A_TURN = 16,
+        TO_BE_REFUSED = 8, /* clients above the bound that are told so; others are just closed */
         CHUNK = 64 * 1024, /* of a snapshot: lines a system call, about thirty */
         CHUNKS_A_TURN = 4,
         ACK_MAX = 64, /* {"ack":N} with some blanks */
@@ -46,6 +47,7 @@ struct subscriber {
         int fd, slot;
         uid_t uid;
         enum phase phase;
+        bool counted;          /* its end is, as another than the usual one */
         bool deaf;             /* it sends no more */
         uint32_t events;       /* watched for */
         uint64_t moved_ns;     /* when something was last taken or given */
@@ -72,7 +74,7 @@ static void free_subscriber(struct kh_deferred *d)
 }
 
 /* Its memory stays until the end of the turn: somebody may be walking the list. */
-static void drop(struct subscriber *c, enum kh_disconnect why)
+static void drop(struct subscriber *c)
 {
         struct kh_subscribers *s = c->owner;
 
@@ -82,7 +84,8 @@ static void drop(struct subscriber *c, enum kh_disconnect why)
         kh_closep(&c->fd);
         s->count--;
         s->non_root -= c->uid != 0;
-        s->core->counters.disconnects[why]++;
+        if (!c->counted)
+                s->core->counters.disconnects[KH_GONE_CLOSED]++;
         if (c->query.kind == KH_QUERY_SUBSCRIBE && (c->phase == LIVE || c->phase == SNAPSHOT))
                 s->subscribed--;
         c->phase = GONE;
@@ -102,7 +105,7 @@ static void watch(struct subscriber *c)
                 return;
         c->events = events;
         if (kh_loop_change(c->owner->core->loop, c->slot, events) < 0)
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
 }
 
 static void need_timer(struct kh_subscribers *s, uint64_t now)
@@ -125,7 +128,7 @@ static void set_phase(struct subscriber *c, enum phase phase)
 static void finish_if_drained(struct subscriber *c)
 {
         if (c->phase == ENDING && kh_outbox_is_empty(&c->outbox))
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
         else if (c->phase != GONE)
                 watch(c);
 }
@@ -142,16 +145,22 @@ static void end(struct subscriber *c, struct kh_span error, const char *message)
         kh_outbox_done(&c->later);
         if (kh_outbox_write(&c->outbox, c->fd, (struct kh_span[]){ kh_buf_view(&b) }, 1, &shared) <
                 0)
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
         kh_shared_unref(shared);
         finish_if_drained(c);
+}
+
+static void count_end(struct subscriber *c, enum kh_disconnect why)
+{
+        c->owner->core->counters.disconnects[why]++;
+        c->counted = true;
 }
 
 static void cut_off(struct subscriber *c)
 {
         kh_log(LOG_WARNING, "subscriber dropped reason=slow uid=%u queued=%zu", (unsigned)c->uid,
                 c->outbox.bytes + c->later.bytes);
-        c->owner->core->counters.disconnects[KH_GONE_SLOW]++;
+        count_end(c, KH_GONE_SLOW);
         kh_outbox_cut(&c->outbox);
         end(c, KH_SPAN("slow-subscriber"),
                 "events came faster than they were read; connect again for a new snapshot");
@@ -174,7 +183,7 @@ static void give(
         if (r == -ENOBUFS || r == -ENOMEM)
                 cut_off(c);
         else if (r < 0)
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
         else if (c->phase != SNAPSHOT)
                 watch(c);
 }
@@ -206,7 +215,7 @@ static void end_snapshot(struct subscriber *c)
                 return;
         kh_outbox_move(&c->outbox, &c->later);
         if (kh_outbox_flush(&c->outbox, c->fd) < 0)
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
         finish_if_drained(c);
 }
 
@@ -253,7 +262,7 @@ static void go_on_with_snapshot(struct subscriber *c)
                         &c->outbox, c->fd, (struct kh_span[]){ kh_buf_view(&b) }, 1, &shared);
                 kh_shared_unref(shared);
                 if (r < 0) {
-                        drop(c, KH_GONE_CLOSED);
+                        drop(c);
                         return;
                 }
                 c->moved_ns = kh_clock_ns();
@@ -322,16 +331,50 @@ static void report(struct subscriber *c)
                 kh_metrics_write(&b, c->owner->core);
         set_phase(c, ENDING);
         if (b.over)
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
         else
                 give_text(c, kh_buf_view(&b));
         free(text);
         finish_if_drained(c);
 }
 
+static bool may_read(const struct kh_subscribers *s, uid_t uid)
+{
+        if (uid == 0 || uid == geteuid())
+                return true;
+        for (size_t i = 0; i < s->readers_n; i++) {
+                if (s->readers[i] == uid)
+                        return true;
+        }
+        return false;
+}
+
+/* Only now that the request was read: who closes with unread input takes back what it has written.
+ */
+static bool refuse(struct subscriber *c)
+{
+        struct kh_subscribers *s = c->owner;
+
+        bool full = s->count > s->max || (c->uid != 0 && s->non_root > s->max - s->max / 4);
+
+        if (may_read(s, c->uid) && !full)
+                return false;
+        count_end(c, KH_GONE_REFUSED);
+        if (full)
+                end(c, KH_SPAN("too-many-subscribers"), "too many clients are connected");
+        else
+                end(c, KH_SPAN("not-permitted"),
+                        "this user may not read; root can allow it with --allow-reader");
+        return true;
+}
+
 static void serve(struct subscriber *c, size_t line_n)
 {
-        const char *wrong = kh_query_read(c->in, line_n, &c->query);
+        const char *wrong;
+
+        if (refuse(c))
+                return;
+        wrong = kh_query_read(c->in, line_n, &c->query);
 
         if (wrong) {
                 c->query = (struct kh_query){ .kind = KH_QUERY_LIST };
@@ -417,12 +460,12 @@ static void receive(struct subscriber *c)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
         if (n < 0) {
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
                 return;
         }
         c->deaf |= n == 0;
         if (c->phase == ASKING && n == 0 && c->in_n == 0)
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
         else if (c->phase == ASKING)
                 take_request(c, text, (size_t)n, n == 0);
         else
@@ -435,7 +478,7 @@ static void on_client(void *arg, uint32_t events)
         struct subscriber *c = arg;
 
         if (events & (EPOLLHUP | EPOLLERR)) {
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
                 return;
         }
         if (events & EPOLLIN)
@@ -443,7 +486,7 @@ static void on_client(void *arg, uint32_t events)
         if (!(events & EPOLLOUT) || c->phase == GONE)
                 return;
         if (kh_outbox_flush(&c->outbox, c->fd) < 0) {
-                drop(c, KH_GONE_CLOSED);
+                drop(c);
                 return;
         }
         c->moved_ns = kh_clock_ns();
@@ -451,17 +494,6 @@ static void on_client(void *arg, uint32_t events)
                 go_on_with_snapshot(c);
         else
                 finish_if_drained(c);
-}
-
-static bool may_read(const struct kh_subscribers *s, uid_t uid)
-{
-        if (uid == 0 || uid == geteuid())
-                return true;
-        for (size_t i = 0; i < s->readers_n; i++) {
-                if (s->readers[i] == uid)
-                        return true;
-        }
-        return false;
 }
 
 static void admit(struct kh_subscribers *s, int fd)
@@ -493,14 +525,6 @@ static void admit(struct kh_subscribers *s, int fd)
         s->count++;
         s->non_root += c->uid != 0;
         set_phase(c, ASKING);
-        if (!may_read(s, c->uid)) {
-                s->core->counters.disconnects[KH_GONE_REFUSED]++;
-                end(c, KH_SPAN("not-permitted"),
-                        "this user may not read; root can allow it with --allow-reader");
-        } else if (s->count > KH_SUBSCRIBERS_MAX || s->non_root > KH_SUBSCRIBERS_NON_ROOT) {
-                s->core->counters.disconnects[KH_GONE_REFUSED]++;
-                end(c, KH_SPAN("too-many-subscribers"), "too many clients are connected");
-        }
 }
 
 static void on_connection(void *arg, uint32_t events)
@@ -511,10 +535,12 @@ static void on_connection(void *arg, uint32_t events)
         for (int i = 0; i < ACCEPTS_A_TURN; i++) {
                 int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-                if (fd >= 0) {
+                if (fd >= 0 && s->count < s->max + TO_BE_REFUSED)
                         admit(s, fd);
+                else
+                        kh_close(fd);
+                if (fd >= 0)
                         continue;
-                }
                 if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
                         /* Until the next second, when the timer looks again. */
                         (void)kh_loop_change(s->core->loop, s->slot, 0);
@@ -555,18 +581,21 @@ static void look_for_stalled(void *arg)
                 if (c->phase == ASKING)
                         end(c, KH_SPAN("bad-request"), "no request came in time");
                 else if (c->phase == ENDING)
-                        drop(c, KH_GONE_CLOSED);
+                        drop(c);
                 else
                         cut_off(c);
         }
 }
 
-int kh_subscribers_init(struct kh_subscribers *s, struct kh_core *core, struct kh_err *err)
+int kh_subscribers_init(
+        struct kh_subscribers *s, struct kh_core *core, unsigned max, struct kh_err *err)
 {
         static const char hex[] = "0123456789abcdef";
         unsigned char random[(KH_INSTANCE_SIZE - 1) / 2];
 
-        *s = (struct kh_subscribers){ .core = core, .listener = -EBADF, .slot = -EBADF };
+        *s = (struct kh_subscribers){
+                .core = core, .max = max, .listener = -EBADF, .slot = -EBADF
+        };
         kh_list_init(&s->all);
         kh_timer_init(core->loop, &s->timer, look_for_stalled, s);
         if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))

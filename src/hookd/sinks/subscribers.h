@@ -13,10 +13,7 @@
 
 #include <sys/types.h>
 
-enum {
-        KH_SUBSCRIBERS_MAX = 256,      /* agents and tools of one node, with much room */
-        KH_SUBSCRIBERS_NON_ROOT = 192, /* so that root can always look */
-};
+enum { KH_SUBSCRIBERS_MAX = 256 }; /* agents and tools of one node, with much room */
 
 struct kh_core;
 
@@ -24,6 +21,7 @@ struct kh_subscribers {
         struct kh_core *core;
         struct kh_list all;
         struct kh_timer timer;
+        unsigned max; /* a quarter of it is root's alone, which can so always look */
         unsigned count;
         unsigned non_root;
         unsigned subscribed;  /* of them */
@@ -36,7 +34,8 @@ struct kh_subscribers {
         void *acknowledged_arg;
 };
 
-int kh_subscribers_init(struct kh_subscribers *s, struct kh_core *core, struct kh_err *err);
+int kh_subscribers_init(
+        struct kh_subscribers *s, struct kh_core *core, unsigned max, struct kh_err *err);
 
 /* From now on clients are taken from this listening socket, which stays the caller's. */
 int kh_subscribers_listen(struct kh_subscribers *s, int listener);

@@ -426,7 +426,7 @@ static void pause_accepting(struct kh_hooksock *h)
         (void)kh_loop_change(h->core->loop, h->slot, 0);
         kh_timer_set(&h->pause_timer, kh_clock_ns() + PAUSE_NS);
         kh_log(LOG_WARNING, "accepting paused connections=%u message=\"%s\"", h->count,
-                h->count >= KH_CONNECTIONS_MAX ? "too many connections" : "no descriptors left");
+                h->count >= h->max ? "too many connections" : "no descriptors left");
 }
 
 static void resume(void *arg)
@@ -471,7 +471,7 @@ static bool accept_one(struct kh_hooksock *h)
 {
         int fd;
 
-        if (h->count >= KH_CONNECTIONS_MAX && !make_room(h)) {
+        if (h->count >= h->max && !make_room(h)) {
                 pause_accepting(h);
                 return false;
         }
@@ -497,9 +497,9 @@ static void on_listener_ready(void *arg, uint32_t events)
         (void)accept_one(h);
 }
 
-int kh_hooksock_init(struct kh_hooksock *h, struct kh_core *core, struct kh_err *err)
+int kh_hooksock_init(struct kh_hooksock *h, struct kh_core *core, unsigned max, struct kh_err *err)
 {
-        *h = (struct kh_hooksock){ .core = core, .listener = -EBADF, .slot = -EBADF };
+        *h = (struct kh_hooksock){ .core = core, .max = max, .listener = -EBADF, .slot = -EBADF };
         kh_list_init(&h->fresh);
         kh_list_init(&h->watched);
         kh_list_init(&h->awaiting);

@@ -19,7 +19,7 @@ struct kh_hooksock {
         struct kh_peers peers;
         int listener, slot;
         bool draining;
-        unsigned count;
+        unsigned count, max;
         size_t partial_bytes;    /* of all requests that are not whole yet */
         struct kh_list fresh;    /* answered or just come, and not watched yet */
         struct kh_list watched;  /* the longest idle one first */
@@ -29,7 +29,7 @@ struct kh_hooksock {
         bool release_pending;
 };
 
-int kh_hooksock_init(struct kh_hooksock *h, struct kh_core *core, struct kh_err *err);
+int kh_hooksock_init(struct kh_hooksock *h, struct kh_core *core, unsigned max, struct kh_err *err);
 
 /* From now on hooks are served from this listening socket, which stays the caller's. */
 int kh_hooksock_listen(struct kh_hooksock *h, int listener);
