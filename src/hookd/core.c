@@ -40,6 +40,15 @@ static void log_change(const struct kh_change *change)
                 change->type == KH_REMOVED ? kh_reason_name[change->reason].p : "");
 }
 
+static void mend_journal(void *arg)
+{
+        struct kh_core *core = arg;
+
+        kh_journal_mend(&core->journal);
+        if (kh_journal_is_broken(&core->journal))
+                kh_timer_set(&core->journal_timer, core->journal.retry_ns);
+}
+
 static void changed(void *arg, const struct kh_change *change)
 {
         struct kh_core *core = arg;
@@ -47,6 +56,8 @@ static void changed(void *arg, const struct kh_change *change)
         if (change->type == KH_UPDATED)
                 kh_pidfds_moved(change->entry);
         kh_journal_write(&core->journal, change);
+        if (kh_journal_is_broken(&core->journal))
+                kh_timer_advance(&core->journal_timer, core->journal.retry_ns);
         core->seq++;
         core->counters.events[change->type][change->source]++;
         kh_subscribers_tell(&core->subscribers, change, core->seq, kh_realtime_ns());
@@ -115,6 +126,7 @@ int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_opt
                 return kh_fail(err, -ENOMEM, "no memory for the inventory");
         kh_pidfds_init(&core->pidfds, loop, &core->inventory, budget->pidfds);
         kh_sweep_init(&core->sweep, core);
+        kh_timer_init(loop, &core->journal_timer, mend_journal, core);
         r = kh_subscribers_init(&core->subscribers, core, budget->clients, err);
         if (r < 0)
                 return r;

@@ -25,6 +25,7 @@ struct kh_core {
         struct kh_loop *loop;
         struct kh_inventory inventory;
         struct kh_journal journal;
+        struct kh_timer journal_timer;
         struct kh_pidfds pidfds;
         struct kh_sweep sweep;
         struct kh_subscribers subscribers;

@@ -305,6 +305,7 @@ static void take_back(struct kh_journal *j, int error)
         kh_log(LOG_ERR, "journal not written error=\"%s\"", kh_strerror(error));
         (void)!ftruncate(j->fd, (off_t)j->bytes);
         kh_closep(&j->fd);
+        j->retry_ns = kh_clock_ns() + RETRY_NS;
 }
 
 void kh_journal_write(struct kh_journal *j, const struct kh_change *change)
@@ -338,6 +339,12 @@ void kh_journal_write(struct kh_journal *j, const struct kh_change *change)
                 j->bytes += (uint64_t)n;
         else
                 take_back(j, n < 0 ? -errno : -ENOSPC);
+}
+
+void kh_journal_mend(struct kh_journal *j)
+{
+        if (kh_journal_is_broken(j))
+                (void)try_rewrite(j);
 }
 
 static int open_directory(const char *path, struct kh_err *err)

@@ -28,5 +28,13 @@ int kh_journal_open(struct kh_journal *j, const char *dir, struct kh_inventory *
         bool *ret_same_pids, struct kh_err *err);
 void kh_journal_close(struct kh_journal *j);
 
-/* A change, before it is told. A failure is logged and counted, and mended by a rewrite later. */
+/* A change, before it is told. A failure is logged and counted: the journal has to be mended then.
+ */
 void kh_journal_write(struct kh_journal *j, const struct kh_change *change);
+
+/* Whether it lacks a change; then when a rewrite is due that mends it. */
+static inline bool kh_journal_is_broken(const struct kh_journal *j)
+{
+        return j->dir >= 0 && j->fd < 0;
+}
+void kh_journal_mend(struct kh_journal *j);
