@@ -205,7 +205,7 @@ static void create(unsigned number, pid_t pid)
 {
         static struct kh_request r;
         kh_cleanup(kh_closep) int pidfd = pid ? kh_pidfd_open(pid) : -EBADF;
-        char id[32];
+        static char id[32];
 
         r.operation = KH_OP_CREATE;
         fill_container(&r.container, number, pid, id);
@@ -215,7 +215,7 @@ static void create(unsigned number, pid_t pid)
 static void delete (unsigned number)
 {
         static struct kh_request r;
-        char id[32];
+        static char id[32];
 
         r.operation = KH_OP_DELETE;
         kh_container_init(&r.container);
@@ -229,7 +229,7 @@ static void hear_of(int subscriber, unsigned number)
 {
         static char heard[HEARD_MAX];
         size_t n = 0;
-        char id[32];
+        static char id[32];
         int length = snprintf(id, sizeof(id), "\"bench-%u\"", number);
 
         while (!memmem(heard, n, id, (size_t)length)) {

@@ -25,12 +25,13 @@ static inline bool kh_span_eq(struct kh_span a, struct kh_span b)
 
 static inline bool kh_span_starts(struct kh_span s, struct kh_span prefix)
 {
-        return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
+        return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
 
 static inline bool kh_span_ends(struct kh_span s, struct kh_span suffix)
 {
-        return s.n >= suffix.n && memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0;
+        return s.n >= suffix.n &&
+               (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 /* S without its first N bytes; N must not exceed its length. */

@@ -106,6 +106,9 @@ static void spans_compare_by_bytes(void **state)
         assert_false(kh_span_starts(KH_SPAN("ru"), KH_SPAN("run")));
         assert_true(kh_span_ends(KH_SPAN("a.sock"), KH_SPAN(".sock")));
         assert_false(kh_span_ends(KH_SPAN("sock"), KH_SPAN(".sock")));
+        assert_true(kh_span_starts(absent, absent));
+        assert_true(kh_span_ends(absent, absent));
+        assert_true(kh_span_starts(KH_SPAN("a"), absent));
         assert_int_equal(kh_span_of(NULL).n, 0);
         assert_span_equal(kh_span_from(KH_SPAN("abc"), 2), "c");
         assert_int_equal(kh_span_from(KH_SPAN("abc"), 3).n, 0);
