@@ -90,34 +90,22 @@ const char *kubearmor_hook_namespace_name(enum kubearmor_hook_namespace_type typ
         return (unsigned)type < KH_NS_COUNT ? kh_ns_name[type].p : NULL;
 }
 
-struct filter_member {
-        struct kh_span key;
-        const char *value;
-};
-
-static int put_filter(
-        struct kh_buf *b, const struct kubearmor_hook_filter *given, struct kh_err *err)
+static int put_filter_members(
+        struct kh_buf *b, const struct kubearmor_hook_filter *f, struct kh_err *err)
 {
-        struct kubearmor_hook_filter f = { 0 };
-
-        if (!given)
-                return 0;
-        if (!is_known(given, given->size, sizeof(f)))
-                return kh_fail(err, -EINVAL, "a filter that this version does not know");
-        memcpy(&f, given, given->size < sizeof(f) ? given->size : sizeof(f));
-
-        const struct filter_member members[] = {
-                { KH_SPAN("id"), f.id },
-                { KH_SPAN("name"), f.name },
-                { KH_SPAN("pod"), f.pod },
-                { KH_SPAN("namespace"), f.pod_namespace },
-                { KH_SPAN("runtime"), f.runtime },
-                { KH_SPAN("type"), f.type },
-                { KH_SPAN("state"), f.state },
+        const struct {
+                struct kh_span key;
+                const char *value;
+        } members[] = {
+                { KH_SPAN("id"), f->id },
+                { KH_SPAN("name"), f->name },
+                { KH_SPAN("pod"), f->pod },
+                { KH_SPAN("namespace"), f->pod_namespace },
+                { KH_SPAN("runtime"), f->runtime },
+                { KH_SPAN("type"), f->type },
+                { KH_SPAN("state"), f->state },
         };
 
-        kh_json_put_key(b, KH_SPAN("filter"));
-        kh_json_open(b, '{');
         for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
                 struct kh_span value = kh_span_of(members[i].value);
 
@@ -125,8 +113,25 @@ static int put_filter(
                         return kh_fail(err, -EINVAL, "a filter that is not UTF-8");
                 kh_json_put_str_member(b, members[i].key, value);
         }
-        kh_json_close(b, '}');
         return 0;
+}
+
+static int put_filter(
+        struct kh_buf *b, const struct kubearmor_hook_filter *given, struct kh_err *err)
+{
+        struct kubearmor_hook_filter filter = { 0 };
+        int rc;
+
+        if (!given)
+                return 0;
+        if (!is_known(given, given->size, sizeof(filter)))
+                return kh_fail(err, -EINVAL, "a filter that this version does not know");
+        memcpy(&filter, given, given->size < sizeof(filter) ? given->size : sizeof(filter));
+        kh_json_put_key(b, KH_SPAN("filter"));
+        kh_json_open(b, '{');
+        rc = put_filter_members(b, &filter, err);
+        kh_json_close(b, '}');
+        return rc;
 }
 
 int kubearmor_hook_subscribe(

@@ -133,19 +133,28 @@ static enum kh_exit dispatch(int argc, char **argv)
         return run_command(argc - 1, argv + 1);
 }
 
+/* What was written into a full disk or a closed pipe may show only at the end. */
+static bool close_output(void)
+{
+        bool failed = ferror(stdout);
+
+        if (fclose(stdout) != 0)
+                (void)fprintf(stderr, "kubearmor-hookctl: write to standard output: %s\n",
+                        strerror(errno));
+        else if (failed)
+                (void)fputs("kubearmor-hookctl: write to standard output failed\n", stderr);
+        else
+                return true;
+        return false;
+}
+
 int main(int argc, char **argv)
 {
         enum kh_exit code;
-        bool failed;
 
         (void)setlocale(LC_CTYPE, "");
         code = dispatch(argc, argv);
-        /* What was written into a full disk or a closed pipe may show only now. */
-        failed = ferror(stdout);
-        if ((fclose(stdout) != 0 || failed) && code == KH_EXIT_OK) {
-                (void)fprintf(stderr, "kubearmor-hookctl: write to standard output: %s\n",
-                        errno ? strerror(errno) : "failed");
+        if (!close_output() && code == KH_EXIT_OK)
                 code = KH_EXIT_FAILURE;
-        }
         return code;
 }

@@ -54,7 +54,15 @@ start_hookd() {
                 >>"$dir/hookd.log" 2>&1 3>&- &
         hookd_pid=$!
         pids+=("$hookd_pid")
-        until_true "the listener answers" ctl status >/dev/null 2>&1
+        until_true "the listener answers or ends" answers_or_ended
+        ctl status >/dev/null || {
+                cat "$dir/hookd.log" >&2
+                return 1
+        }
+}
+
+answers_or_ended() {
+        ctl status >/dev/null 2>&1 || ! kill -0 "$hookd_pid" 2>/dev/null
 }
 
 stop_hookd() {

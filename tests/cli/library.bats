@@ -48,6 +48,9 @@ teardown() {
 
 @test "a program is compiled by pkg-config, shared and static, and follows" {
         DESTDIR=$dir/root meson install -C "$build" --no-rebuild --quiet
+        if nm -D "$build/src/client/libkubearmor-hook.so.0" | grep -q __asan_init; then
+                skip "a library built with sanitizers links with no program built without"
+        fi
         pc=$(find "$dir/root" -name kubearmor-hook.pc)
         libdir=$(dirname "$(dirname "$pc")")
         export PKG_CONFIG_SYSROOT_DIR=$dir/root PKG_CONFIG_PATH=${pc%/*}

@@ -454,6 +454,49 @@ static void test_no_listener(void **state)
         expect_failure(p, -ENODATA);
 }
 
+/* A listener that is behind: its backlog is full, and then it catches up. */
+static void test_a_full_backlog_is_waited_for(void **state)
+{
+        struct play *p = *state;
+        struct kubearmor_hook *others[32] = { NULL };
+        const struct kubearmor_hook_event *event;
+        size_t n = 0;
+
+        while (n < 32) {
+                others[n] = open_hook(p, 10000);
+                assert_int_equal(kubearmor_hook_list(others[n++], NULL), 0);
+        }
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_nothing(p);
+        for (size_t i = 0; i < 9; i++)
+                expect_request(p, "{\"request\":\"list\"}");
+        while (n > 0)
+                kubearmor_hook_close(others[--n]);
+        do
+                assert_int_equal(kubearmor_hook_next(p->hook, 50, &event), 0);
+        while (poll(&(struct pollfd){ .fd = p->listener, .events = POLLIN }, 1, 0) == 0);
+        expect_request(p, "{\"request\":\"list\"}");
+        say_synced(p, INSTANCE_A, 0);
+        next(p, KUBEARMOR_HOOK_SYNCED);
+}
+
+static void test_a_full_backlog_is_not_waited_for_for_ever(void **state)
+{
+        struct play *p = *state;
+        struct kubearmor_hook *others[32];
+
+        for (size_t i = 0; i < 32; i++) {
+                others[i] = open_hook(p, 10000);
+                assert_int_equal(kubearmor_hook_list(others[i], NULL), 0);
+        }
+        kubearmor_hook_close(p->hook);
+        p->hook = open_hook(p, 50);
+        assert_int_equal(kubearmor_hook_list(p->hook, NULL), 0);
+        expect_failure(p, -ETIMEDOUT);
+        for (size_t i = 0; i < 32; i++)
+                kubearmor_hook_close(others[i]);
+}
+
 static void test_requests(void **state)
 {
         struct play *p = *state;
@@ -847,6 +890,8 @@ int main(void)
                 PLAY(test_silence_ends_an_answer),
                 PLAY(test_silence_between_events_is_well),
                 PLAY(test_no_listener),
+                PLAY(test_a_full_backlog_is_waited_for),
+                PLAY(test_a_full_backlog_is_not_waited_for_for_ever),
                 PLAY(test_requests),
                 PLAY(test_bad_arguments),
                 PLAY(test_a_lookup_without_match),
