@@ -339,7 +339,7 @@ dead() {
         for words in list 'list -o json' 'inspect one' status metrics; do
                 # shellcheck disable=SC2086
                 run -1 bash -c '"$@" >/dev/full' - "$hookctl" $words --events "$events"
-                [[ $output == *"No space left on device"* ]]
+                [[ $output == *"write to standard output"* ]]
         done
 }
 
