@@ -49,7 +49,7 @@ def test_created_is_told_before_the_runtime_goes_on(engine, make, daemon, scratc
                            stderr=subprocess.DEVNULL)
     try:
         with open(gate, "wb"):  # opens when the second hook does: ours has ended
-            [created] = subscriber.events(box.id, "created")
+            created = subscriber.wait(box.id, "created")
             assert created["container"]["state"] == "created"
             assert not (marks / "runs").exists()
         until((marks / "runs").exists, "the container's own process runs")
