@@ -37,8 +37,10 @@ static void test_what_a_terminal_obeys(void **state)
 static void test_what_turns_or_hides_text(void **state)
 {
         (void)state;
+        /* NOLINTBEGIN(misc-misleading-bidirectional): they are what is tested */
         expect("\xe2\x80\xae", "\\u202e"); /* right-to-left override */
         expect("\xe2\x81\xa6", "\\u2066"); /* isolate */
+        /* NOLINTEND(misc-misleading-bidirectional) */
         expect("\xd8\x9c", "\\u061c");     /* Arabic letter mark */
         expect("\xe2\x80\x8b", "\\u200b"); /* zero-width space */
         expect("\xe2\x80\xa8", "\\u2028"); /* line separator */
