@@ -21,8 +21,6 @@ enum kh_exit {
 
 enum kh_output { KH_OUT_TABLE, KH_OUT_WIDE, KH_OUT_TEXT, KH_OUT_JSON, KH_OUT_JSONL, KH_OUT_COUNT };
 
-extern const char *const kh_output_name[KH_OUT_COUNT];
-
 /* A person does not type more of them; a script has -o json and jq. */
 enum { KH_MAX_LABELS = 16 };
 

@@ -43,7 +43,7 @@ static const struct option_text catalogue[] = {
 
 enum { MAX_OPTIONS = sizeof(catalogue) / sizeof(catalogue[0]), LONG_OPTION = 256 };
 
-const char *const kh_output_name[KH_OUT_COUNT] = {
+static const char *const output_name[KH_OUT_COUNT] = {
         [KH_OUT_TABLE] = "table",
         [KH_OUT_WIDE] = "wide",
         [KH_OUT_TEXT] = "text",
@@ -62,7 +62,7 @@ static void print_outputs(unsigned outputs)
         for (unsigned left = outputs; left; left &= left - 1) {
                 const char *joint = left == outputs ? "" : left & (left - 1) ? ", " : " or ";
 
-                (void)printf("%s%s", joint, kh_output_name[__builtin_ctz(left)]);
+                (void)printf("%s%s", joint, output_name[__builtin_ctz(left)]);
         }
 }
 
@@ -80,7 +80,7 @@ static void print_option(const struct kh_command *command, const struct option_t
                 return;
         }
         print_outputs(command->outputs);
-        (void)printf(" (%s)\n", kh_output_name[default_output(command)]);
+        (void)printf(" (%s)\n", output_name[default_output(command)]);
 }
 
 void kh_print_command_help(const struct kh_command *command)
@@ -95,7 +95,7 @@ void kh_print_command_help(const struct kh_command *command)
 static bool read_output(const struct kh_command *command, const char *text, enum kh_output *ret)
 {
         for (unsigned i = 0; i < KH_OUT_COUNT; i++) {
-                if (command->outputs >> i & 1 && strcmp(text, kh_output_name[i]) == 0) {
+                if (command->outputs >> i & 1 && strcmp(text, output_name[i]) == 0) {
                         *ret = (enum kh_output)i;
                         return true;
                 }
