@@ -11,6 +11,7 @@
 #include "hookd/options.h"
 #include "hookd/sinks/subscribers.h"
 #include "hookd/sources/pidfds.h"
+#include "hookd/sources/spool.h"
 #include "hookd/sources/sweep.h"
 #include "wire/request.h"
 
@@ -28,6 +29,7 @@ struct kh_core {
         struct kh_timer journal_timer;
         struct kh_pidfds pidfds;
         struct kh_sweep sweep;
+        struct kh_spool_source spool;
         struct kh_subscribers subscribers;
         struct kh_counters counters;
         int proc;             /* the root of procfs */

@@ -17,7 +17,7 @@ struct kh_slot {
         kh_ready_fn fn; /* NULL: unused, and `fd` is the next unused slot */
         void *arg;
         int fd;
-        uint32_t generation : 31, urgent : 1;
+        uint32_t generation;
 };
 
 int kh_loop_init(struct kh_loop *loop, struct kh_err *err)
@@ -64,8 +64,7 @@ static struct epoll_event event_of(const struct kh_loop *loop, int slot, uint32_
         };
 }
 
-int kh_loop_add(struct kh_loop *loop, int fd, uint32_t events, enum kh_urgency urgency,
-        kh_ready_fn fn, void *arg)
+int kh_loop_add(struct kh_loop *loop, int fd, uint32_t events, kh_ready_fn fn, void *arg)
 {
         struct epoll_event event;
         int slot, r = 0;
@@ -82,7 +81,6 @@ int kh_loop_add(struct kh_loop *loop, int fd, uint32_t events, enum kh_urgency u
         loop->slots[slot].fn = fn;
         loop->slots[slot].arg = arg;
         loop->slots[slot].fd = fd;
-        loop->slots[slot].urgent = urgency == KH_URGENT;
         return slot;
 }
 
@@ -164,13 +162,13 @@ static void fire_timers(struct kh_loop *loop)
         }
 }
 
-static void dispatch(struct kh_loop *loop, const struct epoll_event *events, int n, bool urgent)
+static void dispatch(struct kh_loop *loop, const struct epoll_event *events, int n)
 {
         for (int i = 0; i < n; i++) {
                 uint32_t index = (uint32_t)events[i].data.u64;
                 struct kh_slot slot = loop->slots[index];
 
-                if (slot.fn && slot.generation == events[i].data.u64 >> 32 && slot.urgent == urgent)
+                if (slot.fn && slot.generation == events[i].data.u64 >> 32)
                         slot.fn(slot.arg, events[i].events);
         }
 }
@@ -195,8 +193,7 @@ int kh_loop_run(struct kh_loop *loop, struct kh_err *err)
 
                 if (n < 0 && errno != EINTR)
                         return kh_fail(err, -errno, "wait for events: %s", kh_strerror(errno));
-                dispatch(loop, events, n, true);
-                dispatch(loop, events, n, false);
+                dispatch(loop, events, n);
                 fire_timers(loop);
                 run_deferred(loop);
         }

@@ -32,14 +32,8 @@ void kh_loop_done(struct kh_loop *loop);
 /* Turns until something sets `stop`. 0 or a negative errno. */
 int kh_loop_run(struct kh_loop *loop, struct kh_err *err);
 
-enum kh_urgency {
-        KH_ORDINARY,
-        KH_URGENT, /* served before the ordinary ones of its turn */
-};
-
 /* Watches FD, which stays the caller's; level-triggered. A slot's number, or a negative errno. */
-int kh_loop_add(struct kh_loop *loop, int fd, uint32_t events, enum kh_urgency urgency,
-        kh_ready_fn fn, void *arg);
+int kh_loop_add(struct kh_loop *loop, int fd, uint32_t events, kh_ready_fn fn, void *arg);
 int kh_loop_change(struct kh_loop *loop, int slot, uint32_t events);
 
 /* From now on FN is called with ARG. */

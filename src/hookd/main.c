@@ -10,7 +10,6 @@
 #include "hookd/privileges.h"
 #include "hookd/sinks/http.h"
 #include "hookd/sources/hooksock.h"
-#include "hookd/sources/spool.h"
 #include "hookd/timestamp.h"
 
 #include <signal.h>
@@ -30,7 +29,6 @@ struct daemon {
         struct kh_loop loop;
         struct kh_core core;
         struct kh_hooksock hooksock;
-        struct kh_spool_source spool;
         struct kh_http http;
         struct kh_listen hook, events;
         struct kh_timer drain_timer, watchdog_timer;
@@ -91,8 +89,7 @@ static int open_signals(struct daemon *d, struct kh_err *err)
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return kh_fail(err, -errno, "block signals: %s", kh_strerror(errno));
         d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (d->signals < 0 ||
-                kh_loop_add(&d->loop, d->signals, EPOLLIN, KH_URGENT, on_signal, d) < 0)
+        if (d->signals < 0 || kh_loop_add(&d->loop, d->signals, EPOLLIN, on_signal, d) < 0)
                 return kh_fail(err, -errno, "watch signals: %s", kh_strerror(errno));
         return 0;
 }
@@ -179,7 +176,7 @@ static int start(struct daemon *d, struct kh_err *err)
         kh_http_init(&d->http, &d->core);
         r = open_sockets(d, err);
         if (r == 0)
-                r = kh_spool_source_init(&d->spool, &d->core, o->spool, err);
+                r = kh_spool_source_init(&d->core.spool, &d->core, o->spool, err);
         if (r == 0)
                 r = kh_privileges_drop(err);
         if (r == 0)
@@ -191,8 +188,9 @@ static int serve(struct daemon *d, struct kh_err *err)
 {
         int r;
 
-        kh_spool_source_start(&d->spool);
-        r = kh_subscribers_listen(&d->core.subscribers, d->events.fd);
+        r = kh_spool_source_start(&d->core.spool);
+        if (r == 0)
+                r = kh_subscribers_listen(&d->core.subscribers, d->events.fd);
         if (r == 0)
                 r = kh_http_start(&d->http);
         if (r == 0)
@@ -211,7 +209,7 @@ static int serve(struct daemon *d, struct kh_err *err)
 
 static void finish(struct daemon *d)
 {
-        kh_spool_source_done(&d->spool);
+        kh_spool_source_done(&d->core.spool);
         kh_hooksock_done(&d->hooksock);
         kh_http_done(&d->http);
         kh_core_done(&d->core);

@@ -146,7 +146,7 @@ static void on_connection(void *arg, uint32_t events)
         kh_outbox_init(&c->outbox);
         kh_list_append(&h->clients, &c->node);
         h->count++;
-        c->slot = kh_loop_add(h->core->loop, fd, EPOLLIN, KH_ORDINARY, on_client, c);
+        c->slot = kh_loop_add(h->core->loop, fd, EPOLLIN, on_client, c);
         if (c->slot < 0)
                 drop(c);
         else
@@ -215,7 +215,7 @@ int kh_http_start(struct kh_http *h)
 {
         if (h->listen.fd < 0)
                 return 0;
-        h->slot = kh_loop_add(h->core->loop, h->listen.fd, EPOLLIN, KH_ORDINARY, on_connection, h);
+        h->slot = kh_loop_add(h->core->loop, h->listen.fd, EPOLLIN, on_connection, h);
         return h->slot < 0 ? h->slot : 0;
 }
 

@@ -515,7 +515,7 @@ static void admit(struct kh_subscribers *s, int fd)
         c->deferred.fn = free_subscriber;
         kh_outbox_init(&c->outbox);
         kh_outbox_init(&c->later);
-        c->slot = kh_loop_add(s->core->loop, fd, EPOLLIN, KH_ORDINARY, on_client, c);
+        c->slot = kh_loop_add(s->core->loop, fd, EPOLLIN, on_client, c);
         if (c->slot < 0) {
                 kh_close(fd);
                 free(c);
@@ -610,7 +610,7 @@ int kh_subscribers_init(
 int kh_subscribers_listen(struct kh_subscribers *s, int listener)
 {
         s->listener = listener;
-        s->slot = kh_loop_add(s->core->loop, listener, EPOLLIN, KH_ORDINARY, on_connection, s);
+        s->slot = kh_loop_add(s->core->loop, listener, EPOLLIN, on_connection, s);
         return s->slot < 0 ? s->slot : 0;
 }
 

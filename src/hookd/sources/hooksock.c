@@ -146,7 +146,7 @@ static enum step take(struct connection *c, char *text, size_t n)
         static struct kh_request request; /* 33 KB, of which little is ever touched */
         struct kh_core *core = c->owner->core;
         struct kh_told told = { .request = &request, .uid = c->peer.uid };
-        uint64_t before = core->seq;
+        uint64_t before;
         enum kh_rejection why = KH_REJECT_JSON;
         struct kh_err err;
 
@@ -158,6 +158,8 @@ static enum step take(struct connection *c, char *text, size_t n)
                 reject(c, KH_REJECT_MEMFD, "the memfd is not sealed or not of this container");
                 return STEP_CLOSED;
         }
+        kh_spool_source_catch_up(&core->spool);
+        before = core->seq;
         switch (kh_peers_permit(&c->owner->peers, c->fd, c->peer, &request, &core->inventory)) {
         case KH_DENIED:
                 reject(c, KH_REJECT_PEER, "this peer may not do that");
@@ -316,7 +318,7 @@ static void watch(struct connection *c)
 {
         struct kh_hooksock *h = c->owner;
 
-        c->slot = kh_loop_add(h->core->loop, c->fd, EPOLLIN, KH_ORDINARY, on_connection_ready, c);
+        c->slot = kh_loop_add(h->core->loop, c->fd, EPOLLIN, on_connection_ready, c);
         if (c->slot < 0) {
                 close_connection(c);
                 return;
@@ -516,7 +518,7 @@ int kh_hooksock_init(struct kh_hooksock *h, struct kh_core *core, unsigned max, 
 int kh_hooksock_listen(struct kh_hooksock *h, int listener)
 {
         h->listener = listener;
-        h->slot = kh_loop_add(h->core->loop, listener, EPOLLIN, KH_ORDINARY, on_listener_ready, h);
+        h->slot = kh_loop_add(h->core->loop, listener, EPOLLIN, on_listener_ready, h);
         return h->slot < 0 ? h->slot : 0;
 }
 

@@ -92,7 +92,7 @@ void kh_pidfds_watch(struct kh_pidfds *p, struct kh_entry *e, int pidfd)
                 return;
         }
         if (p->count < p->max)
-                slot = kh_loop_add(p->loop, pidfd, EPOLLIN, KH_ORDINARY, on_exit_of_init, e);
+                slot = kh_loop_add(p->loop, pidfd, EPOLLIN, on_exit_of_init, e);
         if (slot < 0) {
                 kh_close(pidfd);
                 e->alive = KH_UNKNOWN;

@@ -72,15 +72,21 @@ static void take_in(void *arg)
                 kh_log(LOG_NOTICE, "spool taken in files=%zd", n < FILES_A_TURN ? n : FILES_A_TURN);
 }
 
-static void on_change(void *arg, uint32_t events)
+void kh_spool_source_catch_up(struct kh_spool_source *s)
 {
         _Alignas(struct inotify_event) char buf[4096];
-        struct kh_spool_source *s = arg;
+        bool changed = false;
 
+        while (s->inotify >= 0 && read(s->inotify, buf, sizeof(buf)) > 0)
+                changed = true;
+        if (changed)
+                take_in(s);
+}
+
+static void on_change(void *arg, uint32_t events)
+{
         (void)events;
-        while (read(s->inotify, buf, sizeof(buf)) > 0)
-                ;
-        take_in(s);
+        kh_spool_source_catch_up(arg);
 }
 
 int kh_spool_source_init(
@@ -99,12 +105,13 @@ int kh_spool_source_init(
         return 0;
 }
 
-void kh_spool_source_start(struct kh_spool_source *s)
+int kh_spool_source_start(struct kh_spool_source *s)
 {
-        if (s->core->spool_dir < 0)
-                return;
-        s->slot = kh_loop_add(s->core->loop, s->inotify, EPOLLIN, KH_URGENT, on_change, s);
+        if (s->inotify < 0)
+                return 0;
+        s->slot = kh_loop_add(s->core->loop, s->inotify, EPOLLIN, on_change, s);
         take_in(s);
+        return s->slot < 0 ? s->slot : 0;
 }
 
 void kh_spool_source_done(struct kh_spool_source *s)

@@ -18,5 +18,11 @@ int kh_spool_source_init(
         struct kh_spool_source *s, struct kh_core *core, const char *path, struct kh_err *err);
 
 /* Takes in what lies there, and from then on what comes. */
-void kh_spool_source_start(struct kh_spool_source *s);
+int kh_spool_source_start(struct kh_spool_source *s);
+
+/*
+ * Takes in what has come and the loop has not told of yet: a hook that was given up, and spooled,
+ * may be followed by another that finds us.
+ */
+void kh_spool_source_catch_up(struct kh_spool_source *s);
 void kh_spool_source_done(struct kh_spool_source *s);
