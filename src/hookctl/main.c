@@ -77,7 +77,7 @@ static enum kh_exit fail_command(const char *name)
 
 static void print_help(FILE *f)
 {
-        (void)fputs("Usage: kubearmor-hookctl COMMAND [OPTION]...\n\n"
+        (void)fputs("Usage: kubearmor-hookctl [OPTION]... COMMAND [OPTION]...\n\n"
                     "Show what runs in containers on this node.\n\n"
                     "Commands:\n",
                 f);
@@ -117,8 +117,22 @@ static enum kh_exit run_command(int argc, char **argv)
         return command->run(&settings, argc - optind, argv + optind);
 }
 
+/* "--events PATH list" means what "list --events PATH" does: the word moves to the front. */
+static void move_command_first(int argc, char **argv)
+{
+        int at = kh_options_find_command(argc, argv);
+        char *command;
+
+        if (at <= 1 || at >= argc)
+                return;
+        command = argv[at];
+        memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof(*argv));
+        argv[1] = command;
+}
+
 static enum kh_exit dispatch(int argc, char **argv)
 {
+        move_command_first(argc, argv);
         if (argc < 2) {
                 print_help(stderr);
                 return KH_EXIT_USAGE;
@@ -130,6 +144,9 @@ static enum kh_exit dispatch(int argc, char **argv)
                 (void)puts("kubearmor-hookctl " KH_VERSION);
                 return KH_EXIT_OK;
         }
+        if (argv[1][0] == '-')
+                return kh_report(KH_EXIT_USAGE,
+                        "no command given: 'kubearmor-hookctl help' names those that there are");
         return run_command(argc - 1, argv + 1);
 }
 

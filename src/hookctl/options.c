@@ -324,3 +324,22 @@ bool kh_options_read(const struct kh_command *command, int argc, char **argv, st
         *ret_code = fail_usage(command);
         return false;
 }
+
+int kh_options_find_command(int argc, char **argv)
+{
+        enum kh_option_id all[MAX_OPTIONS];
+        struct getopt_tables tables;
+        int first;
+
+        for (int i = 1; i < MAX_OPTIONS; i++) /* 0 is the list's end */
+                all[i - 1] = (enum kh_option_id)i;
+        all[MAX_OPTIONS - 1] = KH_OPT_END;
+        fill_tables(all, &tables);
+        tables.shorts[0] = '+'; /* up to the first word that is no option's */
+        opterr = 0;
+        while (getopt_long(argc, argv, tables.shorts, tables.longs, NULL) != -1)
+                ;
+        first = optind;
+        optind = 0; /* getopt(3): begin anew */
+        return first;
+}

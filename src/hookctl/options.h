@@ -8,6 +8,9 @@
 
 #include "hookctl/hookctl.h"
 
+/* Where in ARGV the sub-command's name stands, behind options that may precede it; else ARGC. */
+int kh_options_find_command(int argc, char **argv);
+
 /*
  * Reads the options of COMMAND into *S; the first argument that is none is argv[optind]. False when
  * there is nothing more to do, and *RET_CODE says how to exit.

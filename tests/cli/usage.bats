@@ -27,6 +27,13 @@ options_of() {
         [[ $stderr == Usage:* ]]
 }
 
+@test "options may stand before the command" {
+        run -3 "$hookctl" --events "$BATS_TEST_TMPDIR/none" -o json list
+        [[ $output == *"no listener at $BATS_TEST_TMPDIR/none"* ]]
+        run -2 "$hookctl" --events "$BATS_TEST_TMPDIR/none"
+        [[ $output == *"no command given"* ]]
+}
+
 @test "help names each command, and each explains itself by help and --help" {
         run -0 "$hookctl" help
         for command in "${commands[@]}"; do
