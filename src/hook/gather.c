@@ -116,13 +116,31 @@ static bool is_alive(int pidfd)
         return poll(&p, 1, 0) == 0;
 }
 
-static void read_cgroup(int process, struct kh_buf *scratch, struct kh_cgroup *ret)
+/* The cgroup that the hook itself is in, on the host's side the runtime's. */
+static bool is_hooks_own_cgroup(int proc, struct kh_span path)
 {
-        if (scratch->cap - scratch->len < KH_CGROUP_FILE_MAX)
+        static char text[KH_CGROUP_FILE_MAX];
+        kh_cleanup(kh_closep) int self = openat(proc, "self", O_PATH | O_CLOEXEC);
+        struct kh_cgroup own;
+
+        return self >= 0 && kh_proc_cgroup(self, "/sys/fs/cgroup", text, &own) == 0 &&
+               kh_span_eq(own.path, path);
+}
+
+static void read_cgroup(int proc, int process, const struct kh_container *c, struct kh_buf *scratch,
+        struct kh_cgroup *ret)
+{
+        if (scratch->cap - scratch->len < KH_CGROUP_FILE_MAX ||
+                kh_proc_cgroup(process, "/sys/fs/cgroup", scratch->p + scratch->len, ret) < 0 ||
+                !ret->path.p)
                 return;
-        (void)kh_proc_cgroup(process, "/sys/fs/cgroup", scratch->p + scratch->len, ret);
-        if (ret->path.p)
-                scratch->len = (size_t)(ret->path.p + ret->path.n - scratch->p);
+        scratch->len = (size_t)(ret->path.p + ret->path.n - scratch->p);
+        /* A container without a cgroup of its own (Podman's --cgroups=disabled) stays in the
+           runtime's: that is no way to know it by. Where one was asked for, or has the id in its
+           name as runtimes' defaults do, there is no need to look. */
+        if (!c->cgroup_spec_path.n && !memmem(ret->path.p, ret->path.n, c->id.p, c->id.n) &&
+                is_hooks_own_cgroup(proc, ret->path))
+                *ret = (struct kh_cgroup){ 0 };
 }
 
 /*
@@ -141,7 +159,7 @@ static void read_init(int proc, const struct kh_init *init, bool configured, str
                 return; /* gone, or the number of a thread */
         kh_proc_namespaces(init->process, ns);
         if (!init->in_container)
-                read_cgroup(init->process, scratch, &cgroup);
+                read_cgroup(proc, init->process, c, scratch, &cgroup);
         if (pidfd >= 0 && !is_alive(pidfd))
                 return;
         c->pid = (uint32_t)init->pid;
