@@ -6,20 +6,26 @@
 #include "proc/proc.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
+
+static char name[] = "/tmp/fuzz-proc-XXXXXX";
+static int dir = -EBADF;
+
+static void remove_directory(void)
+{
+        (void)unlinkat(dir, "cgroup", 0);
+        (void)rmdir(name);
+}
 
 /* A directory with a file `cgroup` that is written anew each time. */
 static int directory(const uint8_t *data, size_t size)
 {
-        static char name[] = "/tmp/fuzz-proc-XXXXXX";
-        static int dir = -EBADF;
         int file;
 
         if (dir < 0) {
                 fuzz_require(mkdtemp(name));
                 dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                fuzz_require(dir >= 0);
+                fuzz_require(dir >= 0 && atexit(remove_directory) == 0);
         }
         file = openat(dir, "cgroup", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         fuzz_require(file >= 0 && kh_write_all(file, (const char *)data, size) == 0);
