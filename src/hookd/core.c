@@ -53,8 +53,8 @@ static void changed(void *arg, const struct kh_change *change)
 {
         struct kh_core *core = arg;
 
-        if (change->type == KH_UPDATED)
-                kh_pidfds_moved(change->entry);
+        if (change->was != change->entry)
+                kh_pidfds_moved(&core->pidfds, change->entry);
         kh_journal_write(&core->journal, change);
         if (kh_journal_is_broken(&core->journal))
                 kh_timer_advance(&core->journal_timer, core->journal.retry_ns);
@@ -63,7 +63,7 @@ static void changed(void *arg, const struct kh_change *change)
         kh_subscribers_tell(&core->subscribers, change, core->seq, kh_realtime_ns());
         log_change(change);
         if (change->type == KH_REMOVED)
-                kh_pidfds_forget(change->entry);
+                kh_pidfds_forget(&core->pidfds, change->entry);
         else if (change->entry->state != KH_STATE_RUNNING)
                 kh_sweep_soon(
                         &core->sweep, change->entry->state == KH_STATE_CREATED ? FIRST_LOOK_NS : 0);
@@ -124,7 +124,9 @@ int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_opt
                 return kh_fail(err, -errno, "get random bytes: %s", kh_strerror(errno));
         if (kh_inventory_init(&core->inventory, seed, changed, core) < 0)
                 return kh_fail(err, -ENOMEM, "no memory for the inventory");
-        kh_pidfds_init(&core->pidfds, loop, &core->inventory, budget->pidfds);
+        r = kh_pidfds_init(&core->pidfds, loop, &core->inventory, budget->pidfds, err);
+        if (r < 0)
+                return r;
         kh_sweep_init(&core->sweep, core);
         kh_timer_init(loop, &core->journal_timer, mend_journal, core);
         r = kh_subscribers_init(&core->subscribers, core, budget->clients, err);
@@ -137,7 +139,8 @@ void kh_core_done(struct kh_core *core)
 {
         kh_subscribers_done(&core->subscribers);
         kh_list_for_each(node, next, &core->inventory.all)
-                kh_pidfds_forget(kh_container_of(node, struct kh_entry, all));
+                kh_pidfds_forget(&core->pidfds, kh_container_of(node, struct kh_entry, all));
+        kh_pidfds_done(&core->pidfds);
         kh_inventory_done(&core->inventory);
         kh_journal_close(&core->journal);
         kh_closep(&core->proc);

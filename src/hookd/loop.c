@@ -91,11 +91,6 @@ int kh_loop_change(struct kh_loop *loop, int slot, uint32_t events)
         return epoll_ctl(loop->epoll, EPOLL_CTL_MOD, loop->slots[slot].fd, &event) < 0 ? -errno : 0;
 }
 
-void kh_loop_move(struct kh_loop *loop, int slot, void *arg)
-{
-        loop->slots[slot].arg = arg;
-}
-
 void kh_loop_del(struct kh_loop *loop, int slot)
 {
         struct kh_slot *s;

@@ -36,9 +36,6 @@ int kh_loop_run(struct kh_loop *loop, struct kh_err *err);
 int kh_loop_add(struct kh_loop *loop, int fd, uint32_t events, kh_ready_fn fn, void *arg);
 int kh_loop_change(struct kh_loop *loop, int slot, uint32_t events);
 
-/* From now on FN is called with ARG. */
-void kh_loop_move(struct kh_loop *loop, int slot, void *arg);
-
 /* Before FD is closed; harmless for a negative slot. */
 void kh_loop_del(struct kh_loop *loop, int slot);
 

@@ -59,7 +59,7 @@ static void fill(const struct kh_inventory *inv, struct kh_entry *e, const struc
         e->ns_host = c->ns_host;
         e->ns_joined = c->ns_joined;
         e->type = (uint8_t)c->type;
-        e->pidfd = e->watch = -EBADF;
+        e->pidfd = -EBADF;
 }
 
 static void write_text(struct kh_buf *b, const struct kh_container *c, bool bare)

@@ -213,9 +213,7 @@ static struct kh_entry *rewrite(
         e->looks = old->looks;
         e->look_at_ns = old->look_at_ns;
         e->exited_ns = old->exited_ns;
-        e->watcher = old->watcher;
         e->pidfd = old->pidfd;
-        e->watch = old->watch;
         e->told_by = old->told_by;
         e->pid_is_ours = old->pid_is_ours;
         e->polled = old->polled;

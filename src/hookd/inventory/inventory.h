@@ -44,8 +44,6 @@ struct kh_now {
         uint64_t real_ns; /* CLOCK_REALTIME: for what people read */
 };
 
-struct kh_pidfds;
-
 /* A piece of an entry's text; n is 0 when absent. */
 struct kh_piece {
         uint32_t at, n;
@@ -79,10 +77,8 @@ struct kh_entry {
         bool polled;      /* nothing will tell of its init's death: it stays unquiet */
         uint64_t look_at_ns;
         uint64_t exited_ns; /* since when it is exited and its cgroup cannot be looked at */
-        struct kh_pidfds *watcher;
-        int32_t pidfd; /* -EBADF: none */
-        int32_t watch;
-        uint32_t told_by; /* uid of the peer that created it */
+        int32_t pidfd;      /* -EBADF: none */
+        uint32_t told_by;   /* uid of the peer that created it */
 
         struct kh_piece id, name, pod, pod_namespace, runtime, bundle, cgroup_path;
         uint32_t text_n; /* the JSON members, as kh_container_write() writes them */

@@ -13,13 +13,13 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
-enum { FDINFO_MAX = 1024 }; /* five lines, the longest being the list of nested pids */
+enum {
+        FDINFO_MAX = 1024, /* five lines, the longest being the list of nested pids */
+        DEATHS_A_TURN = 64,
+};
 
-void kh_pidfds_init(
-        struct kh_pidfds *p, struct kh_loop *loop, struct kh_inventory *inventory, unsigned max)
-{
-        *p = (struct kh_pidfds){ .loop = loop, .inventory = inventory, .max = max };
-}
+/* How long deaths gather; far below what a runtime takes from a death to its poststop hooks. */
+#define GATHER_NS (5 * KH_NS_PER_MS)
 
 /* Before Linux 6.13: "Pid:" of the descriptor's fdinfo; 0 for a foreign process, -1 for a dead one.
  */
@@ -75,56 +75,87 @@ bool kh_pidfd_is_dead(int pidfd)
         return poll(&p, 1, 0) == 1;
 }
 
-static void on_exit_of_init(void *arg, uint32_t events)
+static void on_deaths(void *arg, uint32_t events)
 {
-        struct kh_entry *e = arg;
+        struct kh_pidfds *p = arg;
+        struct epoll_event deaths[DEATHS_A_TURN];
+        int n = epoll_wait(p->epoll, deaths, DEATHS_A_TURN, 0);
 
         (void)events;
-        kh_pidfds_died(e->watcher, e);
+        /* A death removes no entry but its own, so that all the pointers stay good. */
+        for (int i = 0; i < n; i++)
+                kh_pidfds_died(p, deaths[i].data.ptr);
+        if (n == DEATHS_A_TURN)
+                return; /* there may be more */
+        if (kh_loop_change(p->loop, p->slot, 0) == 0)
+                kh_timer_set(&p->timer, kh_clock_ns() + GATHER_NS);
+}
+
+static void look_again(void *arg)
+{
+        struct kh_pidfds *p = arg;
+
+        (void)kh_loop_change(p->loop, p->slot, EPOLLIN);
+}
+
+int kh_pidfds_init(struct kh_pidfds *p, struct kh_loop *loop, struct kh_inventory *inventory,
+        unsigned max, struct kh_err *err)
+{
+        *p = (struct kh_pidfds){ .loop = loop, .inventory = inventory, .max = max };
+        kh_timer_init(loop, &p->timer, look_again, p);
+        p->epoll = epoll_create1(EPOLL_CLOEXEC);
+        p->slot = p->epoll < 0 ? -EBADF : kh_loop_add(loop, p->epoll, EPOLLIN, on_deaths, p);
+        if (p->slot < 0)
+                return kh_fail(err, -errno, "create an epoll instance: %s", kh_strerror(errno));
+        return 0;
+}
+
+void kh_pidfds_done(struct kh_pidfds *p)
+{
+        kh_loop_del(p->loop, p->slot);
+        kh_closep(&p->epoll);
 }
 
 void kh_pidfds_watch(struct kh_pidfds *p, struct kh_entry *e, int pidfd)
 {
-        int slot = -EMFILE;
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = e };
 
         if (e->pidfd >= 0) {
                 kh_close(pidfd);
                 return;
         }
-        if (p->count < p->max)
-                slot = kh_loop_add(p->loop, pidfd, EPOLLIN, on_exit_of_init, e);
-        if (slot < 0) {
-                kh_close(pidfd);
-                e->alive = KH_UNKNOWN;
-                if (e->pid_is_ours)
-                        kh_inventory_poll(p->inventory, e);
+        if (p->count < p->max && epoll_ctl(p->epoll, EPOLL_CTL_ADD, pidfd, &event) == 0) {
+                p->count++;
+                e->pidfd = pidfd;
                 return;
         }
-        p->count++;
-        e->watcher = p;
-        e->pidfd = pidfd;
-        e->watch = slot;
+        kh_close(pidfd);
+        e->alive = KH_UNKNOWN;
+        if (e->pid_is_ours)
+                kh_inventory_poll(p->inventory, e);
 }
 
-void kh_pidfds_moved(struct kh_entry *e)
+void kh_pidfds_moved(struct kh_pidfds *p, struct kh_entry *e)
 {
-        if (e->watch >= 0)
-                kh_loop_move(e->watcher->loop, e->watch, e);
+        struct epoll_event event = { .events = EPOLLIN, .data.ptr = e };
+
+        if (e->pidfd >= 0)
+                (void)epoll_ctl(p->epoll, EPOLL_CTL_MOD, e->pidfd, &event);
 }
 
-void kh_pidfds_forget(struct kh_entry *e)
+void kh_pidfds_forget(struct kh_pidfds *p, struct kh_entry *e)
 {
-        if (e->watch < 0)
+        if (e->pidfd < 0)
                 return;
-        kh_loop_del(e->watcher->loop, e->watch);
+        /* Not left to close(): the hook that sent it may still hold the open file. */
+        (void)epoll_ctl(p->epoll, EPOLL_CTL_DEL, e->pidfd, NULL);
         kh_closep(&e->pidfd);
-        e->watch = -EBADF;
-        e->watcher->count--;
+        p->count--;
 }
 
 void kh_pidfds_died(struct kh_pidfds *p, struct kh_entry *e)
 {
-        kh_pidfds_forget(e);
+        kh_pidfds_forget(p, e);
         kh_inventory_init_died(p->inventory, e, kh_now());
 }
 

@@ -6,15 +6,24 @@
 #include "hookd/inventory/inventory.h"
 #include "hookd/loop.h"
 
+/*
+ * All pidfds lie in an epoll instance of their own. The first death in a while is told at once;
+ * after it the others are looked at only every few milliseconds, so that many deaths are few
+ * wake-ups. Nobody sees a container's number used again meanwhile: who asks about one calls
+ * kh_pidfds_check().
+ */
 struct kh_pidfds {
         struct kh_loop *loop;
         struct kh_inventory *inventory;
+        int epoll, slot;
+        struct kh_timer timer;
         unsigned count;
         unsigned max; /* so that descriptors are left for connections */
 };
 
-void kh_pidfds_init(
-        struct kh_pidfds *p, struct kh_loop *loop, struct kh_inventory *inventory, unsigned max);
+int kh_pidfds_init(struct kh_pidfds *p, struct kh_loop *loop, struct kh_inventory *inventory,
+        unsigned max, struct kh_err *err);
+void kh_pidfds_done(struct kh_pidfds *p);
 
 /*
  * The pid, in our own pid namespace, of the process that a descriptor from somebody else refers to:
@@ -31,8 +40,8 @@ bool kh_pidfd_is_dead(int pidfd);
 void kh_pidfds_watch(struct kh_pidfds *p, struct kh_entry *e, int pidfd);
 
 /* E has moved, or is about to be freed. */
-void kh_pidfds_moved(struct kh_entry *e);
-void kh_pidfds_forget(struct kh_entry *e);
+void kh_pidfds_moved(struct kh_pidfds *p, struct kh_entry *e);
+void kh_pidfds_forget(struct kh_pidfds *p, struct kh_entry *e);
 
 /* The init of E is dead, by whatever sign: the inventory is told. E may be gone on return. */
 void kh_pidfds_died(struct kh_pidfds *p, struct kh_entry *e);
