@@ -233,6 +233,8 @@ static bool find_init(
 
         *ret = (struct init){ .alive = KH_UNKNOWN, .pidfd = -EBADF };
         if (pidfd >= 0) {
+                if (told->pidfd_pid > 0 && !c->pid && core->sees_host)
+                        c->pid = (uint32_t)told->pidfd_pid;
                 if (told->pidfd_pid > 0 && c->pid && told->pidfd_pid != (int)c->pid)
                         return false;
                 ret->pid_is_ours = told->pidfd_pid > 0 && c->pid && core->proc_is_ours;

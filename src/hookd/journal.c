@@ -232,8 +232,7 @@ static bool write_entries(FILE *file, const struct kh_inventory *inv, uint64_t *
         put_header(&b);
         *ret_bytes = b.len;
         (void)fwrite(b.p, 1, b.len, file);
-        kh_list_for_each(node, next, &inv->all)
-        {
+        kh_list_for_each(node, next, &inv->all) {
                 const struct kh_entry *e = kh_container_of(node, struct kh_entry, all);
 
                 b = kh_buf_of(head, sizeof(head));

@@ -142,8 +142,7 @@ static void fire_timers(struct kh_loop *loop)
 {
         uint64_t now = 0;
 
-        kh_list_for_each(node, next, &loop->timers)
-        {
+        kh_list_for_each(node, next, &loop->timers) {
                 struct kh_timer *t = kh_container_of(node, struct kh_timer, node);
 
                 if (!t->at_ns)

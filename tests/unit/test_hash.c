@@ -102,7 +102,8 @@ static void a_list_keeps_its_order(void **state)
         moved = b;
         kh_list_replace(&b.link, &moved.link);
         assert_ptr_equal(head.next->next, &moved.link);
-        kh_list_for_each(node, next, &head) kh_list_del(node);
+        kh_list_for_each(node, next, &head)
+                kh_list_del(node);
         assert_true(kh_list_is_empty(&head));
         kh_list_del(&a.link); /* harmless */
 }

@@ -158,8 +158,7 @@ static void drop_late(void *arg)
         struct kh_http *h = arg;
         uint64_t now = kh_clock_ns();
 
-        kh_list_for_each(node, next, &h->clients)
-        {
+        kh_list_for_each(node, next, &h->clients) {
                 struct client *c = kh_container_of(node, struct client, node);
 
                 if (c->since_ns + PATIENCE_NS > now) {
@@ -221,6 +220,7 @@ int kh_http_start(struct kh_http *h)
 
 void kh_http_done(struct kh_http *h)
 {
-        kh_list_for_each(node, next, &h->clients) drop(kh_container_of(node, struct client, node));
+        kh_list_for_each(node, next, &h->clients)
+                drop(kh_container_of(node, struct client, node));
         kh_loop_del(h->core->loop, h->slot);
 }

@@ -101,8 +101,7 @@ int kh_outbox_queue(
 
 void kh_outbox_move(struct kh_outbox *o, struct kh_outbox *from)
 {
-        kh_list_for_each(node, next, &from->lines)
-        {
+        kh_list_for_each(node, next, &from->lines) {
                 kh_list_del(node);
                 kh_list_append(&o->lines, node);
         }
@@ -148,8 +147,7 @@ static size_t head_pieces(const struct kh_outbox *o, struct kh_span pieces[AT_ON
 {
         size_t n = 0;
 
-        kh_list_for_each(node, next, &o->lines)
-        {
+        kh_list_for_each(node, next, &o->lines) {
                 const struct queued *q = kh_container_of(node, struct queued, node);
 
                 if (n == AT_ONCE)

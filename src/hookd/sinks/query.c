@@ -166,8 +166,7 @@ static size_t lookup_prefix(struct kh_span prefix, const struct kh_inventory *in
         size_t n = 0;
 
         if (!kh_inventory_find_id(inv, prefix, NULL)) {
-                kh_list_for_each(node, next, &inv->all)
-                {
+                kh_list_for_each(node, next, &inv->all) {
                         e = kh_container_of(node, struct kh_entry, all);
                         if (!kh_span_starts(kh_entry_piece(e, e->id), prefix))
                                 continue;
@@ -190,8 +189,7 @@ static size_t lookup_scan(const struct kh_query *q, const struct kh_inventory *i
 {
         size_t n = 0;
 
-        kh_list_for_each(node, next, &inv->all)
-        {
+        kh_list_for_each(node, next, &inv->all) {
                 const struct kh_entry *e = kh_container_of(node, struct kh_entry, all);
 
                 if (e->ns[q->ns] == q->inode) {

@@ -569,8 +569,7 @@ static void look_for_stalled(void *arg)
 
         if (s->slot >= 0)
                 (void)kh_loop_change(s->core->loop, s->slot, EPOLLIN);
-        kh_list_for_each(node, next, &s->all)
-        {
+        kh_list_for_each(node, next, &s->all) {
                 struct subscriber *c = kh_container_of(node, struct subscriber, node);
 
                 if (c->phase == GONE || (c->phase == LIVE && kh_outbox_is_empty(&c->outbox)))
@@ -638,8 +637,7 @@ void kh_subscribers_tell(
         struct kh_line line;
 
         line.piece[0].p = NULL;
-        kh_list_for_each(node, next, &s->all)
-        {
+        kh_list_for_each(node, next, &s->all) {
                 struct subscriber *c = kh_container_of(node, struct subscriber, node);
                 bool concerns = c->query.kind == KH_QUERY_SUBSCRIBE &&
                                 (c->phase == LIVE || c->phase == SNAPSHOT) &&
@@ -659,8 +657,7 @@ void kh_subscribers_tell(
 
 bool kh_subscribers_await(const struct kh_subscribers *s, uint64_t seq)
 {
-        kh_list_for_each(node, next, &s->all)
-        {
+        kh_list_for_each(node, next, &s->all) {
                 const struct subscriber *c = kh_container_of(node, struct subscriber, node);
 
                 if (c->query.acknowledge && (c->phase == LIVE || c->phase == SNAPSHOT) &&
@@ -674,8 +671,7 @@ size_t kh_subscribers_queued(const struct kh_subscribers *s)
 {
         size_t bytes = 0;
 
-        kh_list_for_each(node, next, &s->all)
-        {
+        kh_list_for_each(node, next, &s->all) {
                 const struct subscriber *c = kh_container_of(node, struct subscriber, node);
 
                 bytes += c->outbox.bytes + c->later.bytes;
@@ -687,8 +683,7 @@ void kh_subscribers_shutdown(struct kh_subscribers *s)
 {
         kh_loop_del(s->core->loop, s->slot);
         s->slot = -EBADF;
-        kh_list_for_each(node, next, &s->all)
-        {
+        kh_list_for_each(node, next, &s->all) {
                 struct subscriber *c = kh_container_of(node, struct subscriber, node);
 
                 if (c->phase == ASKING || c->phase == SNAPSHOT || c->phase == LIVE)
@@ -698,8 +693,7 @@ void kh_subscribers_shutdown(struct kh_subscribers *s)
 
 void kh_subscribers_done(struct kh_subscribers *s)
 {
-        kh_list_for_each(node, next, &s->all)
-        {
+        kh_list_for_each(node, next, &s->all) {
                 struct subscriber *c = kh_container_of(node, struct subscriber, node);
 
                 if (c->phase == GONE)

@@ -25,8 +25,7 @@ size_t kh_tally_runtimes(
 {
         size_t n = 0;
 
-        kh_list_for_each(node, next, &inv->all)
-        {
+        kh_list_for_each(node, next, &inv->all) {
                 const struct kh_entry *e = kh_container_of(node, struct kh_entry, all);
 
                 find(ret, &n, kh_entry_piece(e, e->runtime))->in_state[e->state]++;

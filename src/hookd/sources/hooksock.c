@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 
 enum {
+        FRESH_A_TURN = 2,   /* looked at when the next one comes, which makes one more at most */
+        DRAINED_MAX = 4096, /* connections that are still taken at the end: the backlog's length */
         INBOX = 64 *
                 1024, /* what is read at once: sixteen requests of the most that a hook sends */
         PARTIAL_MIN = 4096,
@@ -329,20 +331,29 @@ static void watch(struct connection *c)
         kh_timer_advance(&h->idle_timer, c->since_ns + (h->draining ? DRAIN_NS : IDLE_NS));
 }
 
-/* Those that were answered: closed by now, or with another request, or still there. */
-static void look_at_fresh(struct kh_hooksock *h)
+/* The first N of those that were answered: closed by now, or with another request, or still there.
+ */
+static void look_at_fresh(struct kh_hooksock *h, unsigned n)
 {
-        kh_list_for_each(node, next, &h->fresh)(void)
-                receive(kh_container_of(node, struct connection, node));
+        for (; n && !kh_list_is_empty(&h->fresh); n--) {
+                struct kh_list *node = h->fresh.next;
+
+                kh_list_del(node);
+                kh_list_append(&h->fresh, node);
+                (void)receive(kh_container_of(node, struct connection, node));
+        }
 }
 
 static void watch_fresh(void *arg)
 {
         struct kh_hooksock *h = arg;
 
-        look_at_fresh(h);
-        kh_list_for_each(node, next, &h->fresh)
-                watch(kh_container_of(node, struct connection, node));
+        kh_list_for_each(node, next, &h->fresh) {
+                struct connection *c = kh_container_of(node, struct connection, node);
+
+                if (!receive(c))
+                        watch(c);
+        }
 }
 
 static void close_idle(void *arg)
@@ -350,8 +361,7 @@ static void close_idle(void *arg)
         struct kh_hooksock *h = arg;
         uint64_t now = kh_clock_ns(), patience = h->draining ? DRAIN_NS : IDLE_NS;
 
-        kh_list_for_each(node, next, &h->watched)
-        {
+        kh_list_for_each(node, next, &h->watched) {
                 struct connection *c = kh_container_of(node, struct connection, node);
 
                 if (c->since_ns + patience > now) {
@@ -383,8 +393,7 @@ static void release(struct kh_hooksock *h, bool expired)
 {
         uint64_t now = kh_clock_ns();
 
-        kh_list_for_each(node, next, &h->awaiting)
-        {
+        kh_list_for_each(node, next, &h->awaiting) {
                 struct connection *c = kh_container_of(node, struct connection, node);
                 bool late = expired && c->since_ns + AWAIT_NS <= now;
 
@@ -494,7 +503,7 @@ static void on_listener_ready(void *arg, uint32_t events)
         struct kh_hooksock *h = arg;
 
         (void)events;
-        look_at_fresh(h);
+        look_at_fresh(h, FRESH_A_TURN);
         /* One a turn: to ask whether there is another costs as much as to be told by the loop. */
         (void)accept_one(h);
 }
@@ -524,14 +533,17 @@ int kh_hooksock_listen(struct kh_hooksock *h, int listener)
 
 void kh_hooksock_drain(struct kh_hooksock *h)
 {
-        while (accept_one(h))
+        for (int i = 0; i < DRAINED_MAX && accept_one(h); i++)
                 ;
         kh_loop_del(h->core->loop, h->slot);
         h->slot = -EBADF;
         h->draining = true;
-        look_at_fresh(h);
-        kh_list_for_each(node, next, &h->fresh)
-                close_connection(kh_container_of(node, struct connection, node));
+        kh_list_for_each(node, next, &h->fresh) {
+                struct connection *c = kh_container_of(node, struct connection, node);
+
+                if (!receive(c))
+                        close_connection(c);
+        }
         close_idle(h);
 }
 

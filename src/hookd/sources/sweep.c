@@ -142,15 +142,13 @@ static void sweep(void *arg)
         struct kh_inventory *inv = &s->core->inventory;
         uint64_t now = kh_clock_ns(), next = 0;
 
-        kh_list_for_each(node, following, &inv->unquiet)
-        {
+        kh_list_for_each(node, following, &inv->unquiet) {
                 struct kh_entry *e = kh_container_of(node, struct kh_entry, unquiet);
 
                 if (e->look_at_ns <= now + SLACK_NS)
                         look_at(s->core, e, now);
         }
-        kh_list_for_each(node, following, &inv->unquiet)
-        {
+        kh_list_for_each(node, following, &inv->unquiet) {
                 const struct kh_entry *e = kh_container_of(node, struct kh_entry, unquiet);
 
                 if (!next || e->look_at_ns < next)
