@@ -144,6 +144,18 @@ static void read_cgroup(int proc, int process, const struct kh_container *c, str
 }
 
 /*
+ * In the container the hook's own namespaces are the container's, and the only ones that the kernel
+ * shows it in a user namespace.
+ */
+static void read_namespaces(int proc, const struct kh_init *init, uint64_t ret[KH_NS_COUNT])
+{
+        kh_cleanup(kh_closep) int self =
+                init->in_container ? openat(proc, "self", O_PATH | O_CLOEXEC) : -EBADF;
+
+        kh_proc_namespaces(init->in_container ? self : init->process, ret);
+}
+
+/*
  * The init's numbers. The pidfd comes first and is looked at again last: if its process lives then,
  * all that was read in between is of that process.
  */
@@ -157,7 +169,7 @@ static void read_init(int proc, const struct kh_init *init, bool configured, str
 
         if (pidfd < 0 && pidfd != -ENOSYS && pidfd != -EPERM)
                 return; /* gone, or the number of a thread */
-        kh_proc_namespaces(init->process, ns);
+        read_namespaces(proc, init, ns);
         if (!init->in_container)
                 read_cgroup(proc, init->process, c, scratch, &cgroup);
         if (pidfd >= 0 && !is_alive(pidfd))

@@ -103,9 +103,18 @@ static enum place find_place(int proc, const struct kh_oci_state *state, struct 
         return PLACE_CONTAINER;
 }
 
+/* What runtimes' inits call themselves until the container's program runs. */
+static bool is_init_name(const char *comm)
+{
+        return strncmp(comm, "runc:[", 6) == 0 || strncmp(comm, "crun", 4) == 0 ||
+               strncmp(comm, "youki:[", 7) == 0;
+}
+
 /*
- * In a mount namespace of the container's own its init is the topmost ancestor: init's parent, the
- * runtime, is outside. Deeper chains than any wrapper makes are nobody's.
+ * The hook's ancestor that is the container's init, in a mount namespace of the container's own:
+ * the nearest with the name of one, or else the topmost in that namespace, for init's parent, the
+ * runtime, is outside. In a user namespace the kernel hides which one an ancestor is in; then the
+ * name alone counts. Deeper chains than any wrapper makes are nobody's.
  */
 static void climb_to_init(int proc, struct kh_init *init)
 {
@@ -120,12 +129,14 @@ static void climb_to_init(int proc, struct kh_init *init)
         parent = stat.ppid;
         for (int i = 0; i < 8; i++) {
                 struct kh_init next = { .process = -EBADF };
+                bool hidden;
 
                 /* Neither the procfs's own init nor what it adopted is a container made just now.
                  */
                 if (parent <= 1 || !open_init(proc, parent, &next))
                         break;
-                if (kh_proc_namespace(next.process, KH_NS_MNT, &its) < 0 || its != mine) {
+                hidden = kh_proc_namespace(next.process, KH_NS_MNT, &its) < 0;
+                if (!hidden && its != mine) {
                         kh_close(next.process);
                         return;
                 }
@@ -134,6 +145,10 @@ static void climb_to_init(int proc, struct kh_init *init)
                 init->pid = next.pid;
                 init->pid_here = i == 0 ? getppid() : 0;
                 init->stat = next.stat;
+                if (is_init_name(next.stat.comm))
+                        return;
+                if (hidden)
+                        break;
                 parent = next.stat.ppid;
         }
         close_init(init);
@@ -148,7 +163,7 @@ static void take_parent(int proc, const struct kh_oci_state *state, struct kh_in
         if (self < 0 || kh_proc_stat(self, &stat) < 0 || !open_init(proc, stat.ppid, init))
                 return;
         init->pid_here = getppid();
-        if (state->pid != init->pid_here && strncmp(init->stat.comm, "crun", 4) != 0)
+        if (state->pid != init->pid_here && !is_init_name(init->stat.comm))
                 close_init(init);
 }
 
@@ -163,11 +178,9 @@ static enum kh_stage stage_in_container(const struct kh_oci_state *state)
 
 static enum kh_stage stage_on_host(const struct kh_oci_state *state, const struct kh_init *init)
 {
-        /* crun's createRuntime and runc's poststart are both "created"; the names that inits have
-           before their program runs tell them apart. */
-        if (state->status == KH_STATUS_CREATED &&
-                (strncmp(init->stat.comm, "runc:[", 6) == 0 ||
-                        strncmp(init->stat.comm, "youki:[", 7) == 0))
+        /* crun's createRuntime and runc's poststart are both "created". */
+        if (state->status == KH_STATUS_CREATED && is_init_name(init->stat.comm) &&
+                strncmp(init->stat.comm, "crun", 4) != 0)
                 return KH_STAGE_POSTSTART;
         return KH_STAGE_CREATE_RUNTIME;
 }
