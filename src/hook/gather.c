@@ -43,7 +43,8 @@ static int read_config(const struct kh_oci_state *state, const struct kh_hook_op
         struct kh_buf *scratch, struct kh_container *c, struct kh_err *err)
 {
         const struct kh_oci_config_options how = {
-                .resolve = options->deny_runtime_sockets ? resolve_links : NULL,
+                .resolve = resolve_links,
+                .resolve_all = options->deny_runtime_sockets,
         };
         struct kh_buf path = kh_buf_of(scratch->p, PATH_MAX);
         char *text;

@@ -85,10 +85,9 @@ static void spool_event(const struct kh_hook_options *options)
                         err.msg);
 }
 
-static bool may_refuse(const struct kh_hook_options *options)
+static bool is_create(void)
 {
-        return gathered.stage != KH_STAGE_POSTSTOP && !gathered.in_user_ns &&
-               !kh_is_exempt(&gathered.request.container, gathered.dialect, options);
+        return gathered.stage != KH_STAGE_POSTSTOP;
 }
 
 /* Whether the container is refused for what it mounts. */
@@ -97,12 +96,13 @@ static bool is_denied(const struct kh_hook_options *options)
         const struct kh_container *c = &gathered.request.container;
         struct kh_span first;
 
-        if (!options->deny_runtime_sockets || c->runtime_sockets.n == 0 || !may_refuse(options))
+        if (!options->deny_runtime_sockets || !is_create() || c->runtime_sockets.n == 0 ||
+                kh_may_have_runtime_socket(c, gathered.dialect, options))
                 return false;
         first = c->runtime_sockets.v[0];
         kh_tell_user(
                 "kubearmor-hook: container '%.*s' refused: it mounts '%.*s', which gives it the "
-                "container runtime (--deny-runtime-sockets)",
+                "container runtime (--deny-runtime-sockets); drop the mount, or exempt its namespace",
                 (int)c->id.n, c->id.p, (int)first.n, first.p);
         return true;
 }
@@ -112,7 +112,10 @@ static int undelivered(const struct kh_hook_options *options, const struct kh_er
 {
         const struct kh_container *c = &gathered.request.container;
 
-        if (options->fail_closed && may_refuse(options)) {
+        /* In the container's user namespace the hook may reach no listener at all: refusing for that
+           would refuse every such container. */
+        if (options->fail_closed && is_create() && !gathered.in_user_ns &&
+                !kh_is_exempt(c, gathered.dialect, options)) {
                 kh_tell_user(
                         "kubearmor-hook: container '%.*s' refused (--fail-closed): %s; start the "
                         "listener, or exempt the pod's namespace with --exempt-namespace",

@@ -25,18 +25,42 @@ static bool is_in(struct kh_span s, const struct kh_span *v, size_t n)
 
 #define IS_IN(s, array) is_in(s, array, sizeof(array) / sizeof((array)[0]))
 
+/* The namespace of its pod where the runtime itself says it. */
+static struct kh_span trusted_namespace(const struct kh_container *c, enum kh_dialect dialect)
+{
+        if (dialect == KH_DIALECT_CONTAINERD || dialect == KH_DIALECT_CRIO ||
+                dialect == KH_DIALECT_DOCKER)
+                return c->pod_namespace;
+        return (struct kh_span){ 0 };
+}
+
+static bool is_namespace_exempt(struct kh_span name, const struct kh_hook_options *options)
+{
+        const struct kh_option_list *more = &options->exempt_namespaces;
+
+        return name.n && (IS_IN(name, exempt_namespaces) || is_in(name, more->v, more->n));
+}
+
+static bool is_listener(struct kh_span command, const struct kh_hook_options *options)
+{
+        const struct kh_option_list *more = &options->listener_commands;
+
+        return command.n && (IS_IN(command, listener_commands) || is_in(command, more->v, more->n));
+}
+
 bool kh_is_exempt(const struct kh_container *c, enum kh_dialect dialect,
         const struct kh_hook_options *options)
 {
-        bool runtime_says_namespace = dialect == KH_DIALECT_CONTAINERD ||
-                                      dialect == KH_DIALECT_CRIO || dialect == KH_DIALECT_DOCKER;
+        return is_namespace_exempt(trusted_namespace(c, dialect), options) ||
+               is_listener(c->command, options);
+}
 
-        if (runtime_says_namespace && c->pod_namespace.n &&
-                (IS_IN(c->pod_namespace, exempt_namespaces) ||
-                        is_in(c->pod_namespace, options->exempt_namespaces.v,
-                                options->exempt_namespaces.n)))
-                return true;
-        return c->command.n && (IS_IN(c->command, listener_commands) ||
-                                       is_in(c->command, options->listener_commands.v,
-                                               options->listener_commands.n));
+bool kh_may_have_runtime_socket(const struct kh_container *c, enum kh_dialect dialect,
+        const struct kh_hook_options *options)
+{
+        struct kh_span pod_namespace = trusted_namespace(c, dialect);
+
+        if (pod_namespace.n)
+                return is_namespace_exempt(pod_namespace, options);
+        return is_listener(c->command, options);
 }

@@ -6,8 +6,15 @@
 #include "oci/annotations.h"
 
 /*
- * Whether a container must never be refused: its pod's namespace is exempt, by the word of the
- * runtime's own key (DIALECT says whose), or it is the listener's own.
+ * Whether a container must never be refused for want of a listener: its pod's namespace is exempt,
+ * by the word of the runtime's own key (DIALECT says whose), or it is the listener itself.
  */
 bool kh_is_exempt(const struct kh_container *c, enum kh_dialect dialect,
+        const struct kh_hook_options *options);
+
+/*
+ * Whether it may have a runtime's socket: the same, but a pod is not believed to be the listener by
+ * its command, which its author chose.
+ */
+bool kh_may_have_runtime_socket(const struct kh_container *c, enum kh_dialect dialect,
         const struct kh_hook_options *options);

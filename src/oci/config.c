@@ -181,12 +181,14 @@ static bool leads_to_socket(struct kh_span source, const struct kh_oci_config_op
 {
         char path[PATH_MAX];
 
-        return options->resolve(source, path) && kh_is_runtime_socket(kh_span_of(path));
+        return options->resolve && options->resolve(source, path) &&
+               kh_is_runtime_socket(kh_span_of(path));
 }
 
 static void read_mount(struct kh_json *j, struct reading *r)
 {
         struct kh_span key, source = { 0 };
+        bool roundabout;
 
         if (!kh_json_enter_object(j))
                 return;
@@ -199,8 +201,8 @@ static void read_mount(struct kh_json *j, struct reading *r)
         /* Only a bind mount's source is a path from the root; "proc", "tmpfs" are none. */
         if (!source.n || source.p[0] != '/')
                 return;
-        if (kh_is_runtime_socket(source) ||
-                (r->options->resolve && leads_to_socket(source, r->options)))
+        roundabout = r->options->resolve_all || memmem(source.p, source.n, "/..", 3);
+        if (kh_is_runtime_socket(source) || (roundabout && leads_to_socket(source, r->options)))
                 kh_spans_add(&r->c->runtime_sockets, source);
 }
 

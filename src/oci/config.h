@@ -13,11 +13,10 @@
 enum { KH_OCI_CONFIG_MAX = 8 * 1024 * 1024 };
 
 struct kh_oci_config_options {
-        /*
-         * Where a bind mount's source leads, in PATH (of PATH_MAX): links in it are resolved, at
-         * the price of a look-up each. NULL: taken as it is written.
-         */
+        /* Where a bind mount's source leads, in PATH (of PATH_MAX); false when nobody can tell. */
         bool (*resolve)(struct kh_span source, char *path);
+        /* Asked of every source, for links in it, at a look-up's price; else of those with "..". */
+        bool resolve_all;
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/number.h"
+#include "json/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,7 +146,8 @@ static bool next_cgroup(struct kh_span *text, bool *unified, struct kh_span *ret
 /* "/.." is how a path outside the reader's cgroup namespace begins; "/" is nobody's own cgroup. */
 static bool is_own_cgroup(struct kh_span path)
 {
-        return path.n > 1 && path.p[0] == '/' && !kh_span_starts(path, KH_SPAN("/.."));
+        return path.n > 1 && kh_utf8_is_text(path) && path.p[0] == '/' &&
+               !kh_span_starts(path, KH_SPAN("/.."));
 }
 
 enum { CGROUP2_MAGIC = 0x63677270 }; /* statfs(2); musl's compiler wrapper sees no kernel headers */

@@ -38,16 +38,17 @@ struct kh_pair {
 /* Grows up to its fixed room; what does not fit is counted, so that a reader knows. */
 enum { KH_MAX_PAIRS = 512, KH_MAX_SOCKETS = 16 };
 
+/* The numbers stand before the room, on the page that the first elements touch anyway. */
 struct kh_pairs {
-        struct kh_pair v[KH_MAX_PAIRS];
         unsigned n;
         unsigned dropped;
+        struct kh_pair v[KH_MAX_PAIRS];
 };
 
 struct kh_spans {
-        struct kh_span v[KH_MAX_SOCKETS];
         unsigned n;
         unsigned dropped;
+        struct kh_span v[KH_MAX_SOCKETS];
 };
 
 struct kh_container {

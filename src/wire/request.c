@@ -120,6 +120,11 @@ static void read_ours(struct kh_json *j, struct kh_request *r)
         if (!kh_json_enter_object(j))
                 return;
         while (kh_json_member(j, &key)) {
+                /* These are KubeArmor's to say: whoever reads the one must not see another. */
+                if (kh_span_eq(key, KH_SPAN("id")) || kh_span_eq(key, KH_SPAN("pid"))) {
+                        kh_json_skip(j);
+                        continue;
+                }
                 if (kh_container_read_member(j, key, &r->container))
                         continue;
                 if (kh_span_eq(key, KH_SPAN("durationUs")))
