@@ -6,7 +6,8 @@
 #include "spool/spool.h"
 #include "wire/request.h"
 
-/* A name that is taken is the one that its entry is written as: else nobody could remove its file.
+/*
+ * A name that is taken is the one that its entry is written as: else nobody could remove its file.
  */
 static void spool_name(struct kh_span text)
 {

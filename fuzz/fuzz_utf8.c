@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text within JSON strings: what is unescaped and is text comes back when it is written and read.
+/*
+ * Text within JSON strings: what is unescaped and is text comes back when it is written and read.
  */
 #include "fuzz.h"
 #include "json/reader.h"

@@ -18,7 +18,8 @@ enum kh_phase {
         KH_PHASE_LIVE,
 };
 
-/* A request's line: eight values of a filter and the members' names; a fresh socket takes it whole.
+/*
+ * A request's line: eight values of a filter and the members' names; a fresh socket takes it whole.
  */
 enum { KH_ASK_MAX = 8192 };
 

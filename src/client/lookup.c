@@ -90,7 +90,8 @@ static int read_traces(struct kubearmor_hook *hook, pid_t pid, struct traces *t)
         return 0;
 }
 
-/* Inode number of the cgroup PATH (terminated) in the hierarchy below ROOT; 0 when there is none.
+/*
+ * Inode number of the cgroup PATH (terminated) in the hierarchy below ROOT; 0 when there is none.
  */
 static uint64_t cgroup_id_below(const char *root, const char *path)
 {

@@ -88,7 +88,8 @@ static bool is_passing(int rc)
                rc == -EUSERS;
 }
 
-/* The connection is lost: 1 when the room holds an event that says so, 0 when it was said before.
+/*
+ * The connection is lost: 1 when the room holds an event that says so, 0 when it was said before.
  */
 static int lose(struct kubearmor_hook *hook, int rc)
 {

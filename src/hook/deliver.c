@@ -137,7 +137,8 @@ static int connect_to(const char *path, uint64_t deadline_ns)
         return kh_take_fd(&fd);
 }
 
-/* The message with its descriptors, in one call: KubeArmor's listener parses what one read gives.
+/*
+ * The message with its descriptors, in one call: KubeArmor's listener parses what one read gives.
  */
 static int send_message(int fd, const struct message *m, int pidfd)
 {

@@ -98,7 +98,8 @@ static struct kh_span runtime_of(const char *comm)
         return (struct kh_span){ 0 };
 }
 
-/* At poststop, and once the container's own program runs, the hook's parent still is the runtime.
+/*
+ * At poststop, and once the container's own program runs, the hook's parent still is the runtime.
  */
 static struct kh_span runtime_of_parent(int proc)
 {

@@ -148,7 +148,8 @@ static int unusable(const struct kh_hook_options *options, const struct kh_err *
         return 0;
 }
 
-/* A closed stdout or stderr must not become the number of something opened here, to be written to.
+/*
+ * A closed stdout or stderr must not become the number of something opened here, to be written to.
  */
 static void occupy_standard_streams(void)
 {

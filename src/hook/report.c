@@ -43,7 +43,8 @@ static void to_file(const char *path, const char *line, size_t n)
                 (void)!write(fd, line, n);
 }
 
-/* At most one line a second from all hooks of the node: a broken listener must not flood its log.
+/*
+ * At most one line a second from all hooks of the node: a broken listener must not flood its log.
  */
 static bool may_log_now(const struct kh_hook_options *options)
 {

@@ -131,7 +131,8 @@ static void climb_to_init(int proc, struct kh_init *init)
                 struct kh_init next = { .process = -EBADF };
                 bool hidden;
 
-                /* Neither the procfs's own init nor what it adopted is a container made just now.
+                /*
+                 * Neither the procfs's own init nor what it adopted is a container made just now.
                  */
                 if (parent <= 1 || !open_init(proc, parent, &next))
                         break;

@@ -16,6 +16,7 @@ enum kh_exit kh_print_containers(const struct kh_settings *s, struct kubearmor_h
 /* Prints what happens, and before it, if asked, what is there. */
 enum kh_exit kh_watch(const struct kh_settings *s, bool present_too);
 
-/* Reports a lookup of ID (NULL: by another key) that failed; where it is ambiguous, by what it is.
+/*
+ * Reports a lookup of ID (NULL: by another key) that failed; where it is ambiguous, by what it is.
  */
 enum kh_exit kh_report_lookup(struct kubearmor_hook *hook, int rc, const char *id);

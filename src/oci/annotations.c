@@ -61,7 +61,8 @@ enum kh_dialect kh_oci_dialect(struct kh_span bundle, const struct kh_pairs *ann
         if (!has_part(bundle, KH_SPAN("-containers/")) ||
                 !kh_span_ends(bundle, KH_SPAN("/userdata")))
                 return dialect_of_keys(annotations);
-        /* CRI-O and Podman share the store's layout; each overwrites this key on every container.
+        /*
+         * CRI-O and Podman share the store's layout; each overwrites this key on every container.
          */
         manager = kh_pairs_get(annotations, KH_SPAN("io.container.manager"));
         return kh_span_eq(manager, KH_SPAN("cri-o")) ? KH_DIALECT_CRIO : KH_DIALECT_PODMAN;
@@ -107,7 +108,8 @@ static void identify_kubelet(struct kh_container *c, const struct kh_pairs *pair
         take(pairs, KH_SPAN("io.kubernetes.container.name"), &c->name);
 }
 
-/* An annotation that holds a JSON object of strings; read from a copy, for it is reported as well.
+/*
+ * An annotation that holds a JSON object of strings; read from a copy, for it is reported as well.
  */
 static void read_labels(struct kh_span text, struct kh_pairs *labels, struct kh_buf *scratch)
 {

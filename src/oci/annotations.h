@@ -18,7 +18,8 @@ enum kh_dialect {
         KH_DIALECT_AMBIGUOUS, /* keys of two: one of them was forged, so none is believed */
 };
 
-/* The annotations object that comes next, appended to PAIRS; a value that is no string is left out.
+/*
+ * The annotations object that comes next, appended to PAIRS; a value that is no string is left out.
  */
 void kh_oci_read_annotations(struct kh_json *j, struct kh_pairs *pairs);
 

@@ -36,7 +36,8 @@ static void put_kubearmor(
         kh_json_put_str_member(b, KH_SPAN("apparmorProfile"), c->apparmor_profile);
         if (c->privileged == KH_YES)
                 kh_json_put_bool_member(b, KH_SPAN("privileged"), true);
-        /* KubeArmor's numbers are unsigned 32-bit integers: Go refuses the whole message otherwise.
+        /*
+         * KubeArmor's numbers are unsigned 32-bit integers: Go refuses the whole message otherwise.
          */
         if (c->ns[KH_NS_PID] <= UINT32_MAX)
                 kh_json_put_u64_member(b, KH_SPAN("pidns"), c->ns[KH_NS_PID]);

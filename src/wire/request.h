@@ -10,7 +10,8 @@
 #include "wire/container.h"
 
 enum {
-        /* What KubeArmor's listener reads at once, and so the most that is ever sent in a stream.
+        /*
+         * What KubeArmor's listener reads at once, and so the most that is ever sent in a stream.
          */
         KH_REQUEST_STREAM_MAX = 4096,
         /* What our listener takes, whole, from a stream or a memfd; a spool file's size as well. */

@@ -22,7 +22,8 @@ char *fixture_guarded(struct kh_span text);
  * file. */
 struct kh_span fixture_recorded(const char *name);
 
-/* Calls CHECK with each recorded file whose name matches the shell's PATTERN; there must be some.
+/*
+ * Calls CHECK with each recorded file whose name matches the shell's PATTERN; there must be some.
  */
 void fixture_each_recorded(
         const char *pattern, void (*check)(const char *name, struct kh_span text));

@@ -392,7 +392,8 @@ static void test_a_lookup_without_match(void **state)
         play_expect_failure(p, -ESRCH);
 }
 
-/* For the calls that wait: a listener that answers one request in a thread, where nothing asserts.
+/*
+ * For the calls that wait: a listener that answers one request in a thread, where nothing asserts.
  */
 struct answer {
         int listener;

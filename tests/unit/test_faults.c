@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-/* What the next calls do: a negative errno, a length that they are cut to, or 0 for the real thing.
+/*
+ * What the next calls do: a negative errno, a length that they are cut to, or 0 for the real thing.
  */
 static int script[8];
 static size_t script_at, script_n;

@@ -210,7 +210,8 @@ static void without_a_pid_the_namespaces_tell(void **state)
         c->start_time = 0;
         arrive(w, c, KH_UNKNOWN);
         assert_int_equal(arrive(w, c, KH_UNKNOWN), KH_KNOWN);
-        /* An earlier incarnation whose init nobody knows of gives way to one with other namespaces.
+        /*
+         * An earlier incarnation whose init nobody knows of gives way to one with other namespaces.
          */
         c->ns[KH_NS_MNT]++;
         c->cgroup_id++;
