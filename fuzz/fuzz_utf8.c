@@ -2,9 +2,10 @@
 /*
  * Text within JSON strings: what is unescaped and is text comes back when it is written and read.
  */
+#include "base/utf8.h"
 #include "fuzz.h"
 #include "json/reader.h"
-#include "json/utf8.h"
+#include "json/unescape.h"
 #include "json/writer.h"
 
 static void round_trip(struct kh_span text)

@@ -25,8 +25,7 @@ void kh_follow_reset(struct kh_follow *f)
 {
         kh_roster_clear(f->told);
         kh_roster_clear(f->now);
-        kh_list_for_each(node, next, &f->gone)
-        {
+        kh_list_for_each(node, next, &f->gone) {
                 free(kh_roster_entry_of(node));
         }
         kh_list_init(&f->gone);
@@ -55,8 +54,7 @@ static void forget(struct kh_roster *r, const struct kubearmor_hook_container *c
 /* Takes those that are not in `now` out of `told`, into `gone`. */
 static void collect_gone(struct kh_follow *f)
 {
-        kh_list_for_each(node, next, &f->told->all)
-        {
+        kh_list_for_each(node, next, &f->told->all) {
                 struct kh_roster_entry *entry = kh_roster_entry_of(node);
 
                 if (kh_roster_find_like(f->now, entry))

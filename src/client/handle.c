@@ -3,8 +3,8 @@
 #include "client/client.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "client/status.h"
-#include "json/utf8.h"
 #include "json/writer.h"
 
 #include <errno.h>

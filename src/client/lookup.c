@@ -3,8 +3,8 @@
 #include "client/client.h"
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "proc/proc.h"
-#include "json/utf8.h"
 #include "json/writer.h"
 
 #include <fcntl.h>

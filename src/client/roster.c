@@ -13,8 +13,7 @@ void kh_roster_init(struct kh_roster *r, struct kh_hash_seed seed)
 
 void kh_roster_clear(struct kh_roster *r)
 {
-        kh_list_for_each(node, next, &r->all)
-        {
+        kh_list_for_each(node, next, &r->all) {
                 free(kh_roster_entry_of(node));
         }
         kh_hash_done(&r->by_id);

@@ -2,7 +2,8 @@
 #include "json/reader.h"
 
 #include "base/number.h"
-#include "json/utf8.h"
+#include "base/utf8.h"
+#include "json/unescape.h"
 
 #include <errno.h>
 #ifdef __SSE2__

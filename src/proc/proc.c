@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/number.h"
-#include "json/utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/request.h"
 
+#include "base/utf8.h"
 #include "wire/codec.h"
-#include "json/utf8.h"
 
 #include <errno.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
-#include "json/utf8.h"
+#include "base/utf8.h"
+#include "json/unescape.h"
 
 static void assert_text(struct kh_span s, bool good)
 {
