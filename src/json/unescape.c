@@ -2,6 +2,7 @@
 #include "json/unescape.h"
 
 #include <stdint.h>
+#include <string.h>
 
 static int hex_digit(char c)
 {
