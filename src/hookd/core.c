@@ -13,9 +13,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-/* When a container that was just created is first looked at: its runtime still has to start it. */
-#define FIRST_LOOK_NS (50 * KH_NS_PER_MS)
-
 /* PROC_PID_INIT_INO and PROC_CGROUP_INIT_INO of the kernel's linux/proc_ns.h. */
 #define HOST_PID_NS    0xEFFFFFFCU
 #define HOST_CGROUP_NS 0xEFFFFFFBU
@@ -64,9 +61,8 @@ static void changed(void *arg, const struct kh_change *change)
         log_change(change);
         if (change->type == KH_REMOVED)
                 kh_pidfds_forget(&core->pidfds, change->entry);
-        else if (change->entry->state != KH_STATE_RUNNING)
-                kh_sweep_soon(
-                        &core->sweep, change->entry->state == KH_STATE_CREATED ? FIRST_LOOK_NS : 0);
+        else
+                kh_sweep_notice(&core->sweep, change->entry);
 }
 
 /* The place of a host's directory in our own tree. */
@@ -298,6 +294,8 @@ static enum kh_outcome create(
                 kh_pidfds_watch(&core->pidfds, e, init.pidfd);
         else if (init.pid_is_ours && e->pidfd < 0)
                 kh_inventory_poll(&core->inventory, e);
+        if (e)
+                kh_sweep_notice(&core->sweep, e);
         return outcome[verdict];
 }
 
@@ -365,8 +363,8 @@ int kh_core_restore(struct kh_core *core, const char *dir, struct kh_err *err)
         before = core->inventory.count;
         kh_list_for_each(node, next, &core->inventory.all)
                 check_restored(core, kh_container_of(node, struct kh_entry, all), same_pids);
-        if (!kh_list_is_empty(&core->inventory.unquiet))
-                kh_sweep_soon(&core->sweep, 0);
+        kh_list_for_each(node, next, &core->inventory.unquiet)
+                kh_sweep_notice(&core->sweep, kh_container_of(node, struct kh_entry, unquiet));
         if (before)
                 kh_log(LOG_NOTICE, "inventory restored containers=%zu dead=%zu",
                         core->inventory.count, before - core->inventory.count);

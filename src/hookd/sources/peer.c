@@ -165,7 +165,8 @@ static enum kh_permission permit_own(struct kh_peers *p, const struct place *pla
         /* Numbers that others could hold: the kernel is asked for them instead. */
         c->cgroup_path = (struct kh_span){ 0 };
         c->cgroup_id = c->start_time = 0;
-        c->ns_host = c->ns_joined = 0;
+        c->ns_host &= (uint8_t) ~(1 << KH_NS_MNT);
+        c->ns_joined &= (uint8_t) ~(1 << KH_NS_MNT);
         for (int i = 0; i < KH_NS_COUNT; i++)
                 c->ns[i] = i == KH_NS_MNT ? place->mnt : 0;
         return KH_PERMITTED;

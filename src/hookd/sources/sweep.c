@@ -29,9 +29,12 @@ void kh_sweep_init(struct kh_sweep *s, struct kh_core *core)
         kh_timer_init(core->loop, &s->timer, sweep, s);
 }
 
-void kh_sweep_soon(struct kh_sweep *s, uint64_t delay_ns)
+void kh_sweep_notice(struct kh_sweep *s, const struct kh_entry *e)
 {
-        kh_timer_advance(&s->timer, kh_clock_ns() + delay_ns);
+        bool is_new = e->state == KH_STATE_CREATED && !e->looks;
+
+        if (!kh_list_is_empty(&e->unquiet))
+                kh_timer_advance(&s->timer, kh_clock_ns() + (is_new ? FIRST_LOOK_NS : 0));
 }
 
 /* An init that is still the runtime's own process: runc's and youki's name themselves, crun's is

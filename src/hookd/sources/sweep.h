@@ -9,6 +9,7 @@
 #include "hookd/loop.h"
 
 struct kh_core;
+struct kh_entry;
 
 struct kh_sweep {
         struct kh_core *core;
@@ -17,5 +18,5 @@ struct kh_sweep {
 
 void kh_sweep_init(struct kh_sweep *s, struct kh_core *core);
 
-/* An entry has become unquiet: it is looked at after DELAY_NS. */
-void kh_sweep_soon(struct kh_sweep *s, uint64_t delay_ns);
+/* E has come, or has changed: if it is unquiet, it will be looked at. */
+void kh_sweep_notice(struct kh_sweep *s, const struct kh_entry *e);
