@@ -260,7 +260,7 @@ static void check_death(void *arg, struct kh_entry *e)
         kh_pidfds_check(&core->pidfds, e);
 }
 
-static enum kh_outcome create(
+static enum kh_outcome take_create(
         struct kh_core *core, struct kh_told *told, enum kh_rejection *ret_rejection)
 {
         static char cgroup_room[KH_CGROUP_FILE_MAX];
@@ -299,10 +299,12 @@ static enum kh_outcome create(
         return outcome[verdict];
 }
 
-static enum kh_outcome delete (struct kh_core *core, struct kh_told *told) {
+static enum kh_outcome take_delete(struct kh_core *core, struct kh_told *told)
+{
         const struct kh_container *c = &told->request->container;
 
-        if (kh_span_eq(c->id, KH_RESERVED_ID)) return KH_OUTCOME_NOTHING;
+        if (kh_span_eq(c->id, KH_RESERVED_ID))
+                return KH_OUTCOME_NOTHING;
         kh_inventory_concerned(&core->inventory, c, check_death, core);
         return kh_inventory_depart(&core->inventory, c, told->source, kh_now())
                        ? KH_OUTCOME_DELETED
@@ -320,9 +322,9 @@ enum kh_outcome kh_core_take(
         if (request->test)
                 outcome = KH_OUTCOME_TEST;
         else if (request->operation == KH_OP_CREATE)
-                outcome = create(core, told, ret_rejection);
+                outcome = take_create(core, told, ret_rejection);
         else
-                outcome = delete (core, told);
+                outcome = take_delete(core, told);
         kh_closep(&told->pidfd);
         core->counters.requests[request->operation][outcome]++;
         if (outcome == KH_OUTCOME_REFUSED)

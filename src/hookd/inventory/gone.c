@@ -76,16 +76,21 @@ void kh_gone_removed(
         r->mnt = e->ns[KH_NS_MNT];
 }
 
-void kh_gone_deleted(struct kh_gone *g, uint64_t id, uint64_t bundle, uint64_t now_ns)
+bool kh_gone_expects_delete(struct kh_gone *g, uint64_t id, uint64_t bundle, uint64_t now_ns)
 {
         struct record *r = NULL;
 
         while ((r = find(g, id, bundle, now_ns, r))) {
                 if (r->was_known && !r->deleted) {
                         r->deleted = true;
-                        return;
+                        return true;
                 }
         }
+        return false;
+}
+
+void kh_gone_deleted(struct kh_gone *g, uint64_t id, uint64_t bundle, uint64_t now_ns)
+{
         add(g, id, bundle, now_ns);
 }
 

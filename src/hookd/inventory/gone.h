@@ -23,10 +23,10 @@ void kh_gone_free(struct kh_gone *g);
 void kh_gone_removed(struct kh_gone *g, const struct kh_entry *e, uint64_t bundle, bool deleted,
         uint64_t now_ns);
 
-/*
- * A delete found nobody. If that is because its container was removed before, at its init's death,
- * that is all; otherwise it has overtaken its create.
- */
+/* Whether a delete is that of an incarnation which was removed before, at its init's death say. */
+bool kh_gone_expects_delete(struct kh_gone *g, uint64_t id, uint64_t bundle, uint64_t now_ns);
+
+/* A delete found nobody, dead or alive: it has overtaken its create. */
 void kh_gone_deleted(struct kh_gone *g, uint64_t id, uint64_t bundle, uint64_t now_ns);
 
 /* Whether this container, whose init nobody can ask about, is one of the dead. */

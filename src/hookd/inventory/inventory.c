@@ -273,9 +273,9 @@ enum kh_verdict kh_inventory_arrive(struct kh_inventory *inv, const struct kh_ar
 }
 
 struct meant {
-        struct kh_entry *dead;    /* the oldest whose init is dead */
-        struct kh_entry *unknown; /* of whose init nobody knows */
-        unsigned dead_n, unknown_n, alive_n;
+        struct kh_entry *dead;   /* the oldest whose init is dead */
+        struct kh_entry *living; /* the last of the others, and their number */
+        unsigned living_n;
 };
 
 static struct meant candidates(
@@ -288,38 +288,48 @@ static struct meant candidates(
                 if (differ(kh_entry_piece(e, e->bundle), c->bundle) ||
                         (by_runtime && differ(kh_entry_piece(e, e->runtime), c->runtime)))
                         continue;
-                if (e->alive == KH_YES) {
-                        m.alive_n++;
-                } else if (e->alive == KH_UNKNOWN) {
-                        m.unknown = e;
-                        m.unknown_n++;
-                } else {
-                        if (!m.dead || e->serial < m.dead->serial)
-                                m.dead = e;
-                        m.dead_n++;
+                if (e->alive != KH_NO) {
+                        m.living = e;
+                        m.living_n++;
+                } else if (!m.dead || e->serial < m.dead->serial) {
+                        m.dead = e;
                 }
         }
         return m;
 }
 
+/*
+ * Whose delete it is. A runtime deletes after init's death, so one that is dead is meant first, be
+ * it one that was removed for that already. Else it is of the only one that is known; but a file
+ * that waited in the spool is no word against the kernel's that its init lives.
+ */
+static struct kh_entry *who_is_meant(struct kh_inventory *inv, const struct kh_container *c,
+        enum kh_source source, struct kh_now now)
+{
+        uint64_t id = kh_hash_bytes(&inv->seed, c->id), bundle = bundle_hash(inv, c->bundle);
+        struct meant m = candidates(inv, c, false);
+
+        if (m.living_n + !!m.dead > 1)
+                m = candidates(inv, c, true);
+        if (m.dead)
+                return m.dead;
+        if (kh_gone_expects_delete(inv->gone, id, bundle, now.boot_ns))
+                return NULL;
+        if (!m.living)
+                kh_gone_deleted(inv->gone, id, bundle, now.boot_ns);
+        if (m.living_n != 1 || (source == KH_SOURCE_SPOOL && m.living->alive == KH_YES))
+                return NULL;
+        return m.living;
+}
+
 bool kh_inventory_depart(struct kh_inventory *inv, const struct kh_container *c,
         enum kh_source source, struct kh_now now)
 {
-        struct meant m = candidates(inv, c, false);
-        struct kh_entry *e;
+        struct kh_entry *e = who_is_meant(inv, c, source, now);
 
-        if (m.dead_n + m.unknown_n + m.alive_n > 1)
-                m = candidates(inv, c, true);
-        if (m.dead_n + m.unknown_n + m.alive_n == 0) {
-                kh_gone_deleted(inv->gone, kh_hash_bytes(&inv->seed, c->id),
-                        bundle_hash(inv, c->bundle), now.boot_ns);
-                return false;
-        }
-        e = m.dead ? m.dead : m.unknown_n == 1 ? m.unknown : NULL;
-        if (!e)
-                return false;
-        remove_entry(inv, e, source, KH_REASON_DELETED, now);
-        return true;
+        if (e)
+                remove_entry(inv, e, source, KH_REASON_DELETED, now);
+        return e != NULL;
 }
 
 void kh_inventory_init_died(struct kh_inventory *inv, struct kh_entry *e, struct kh_now now)

@@ -156,9 +156,10 @@ enum kh_verdict kh_inventory_arrive(struct kh_inventory *inv, const struct kh_ar
         struct kh_now now, struct kh_entry **ret);
 
 /*
- * Somebody says that the container ID is gone. RUNTIME and BUNDLE, where known, tell which one is
- * meant. True when that removed one. The caller has said before, by kh_inventory_init_died(), which
- * inits are dead: a poststop hook runs after that, so one that lives cannot be meant.
+ * Somebody says that the container is gone: its id, and where known its runtime and bundle, tell
+ * which one. True when that removed one. The caller has said before, by kh_inventory_init_died(),
+ * which inits are dead. Where it cannot be told whether the delete is of this incarnation or of an
+ * earlier one, nothing is removed.
  */
 bool kh_inventory_depart(struct kh_inventory *inv, const struct kh_container *container,
         enum kh_source source, struct kh_now now);
