@@ -114,6 +114,7 @@ class Histories(RuleBasedStateMachine):
         self.listener = Listener(self.directory).start()
         self.stream = Stream(self.listener)
         self.lives, self.spooled = [], 0
+        self.owed = set()  # (id, runtime) of lives that ended without a delete, as the listener knows
 
     def teardown(self):
         try:
@@ -192,28 +193,44 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), told=st.booleans())
     def it_dies(self, data, told):
         life = data.draw(st.sampled_from(self.lives))
+        was_alive = life.process.alive
+        if was_alive and life.told == "live" and not told:
+            self.owed.add((life.ident, life.runtime))
         life.process.die()
-        if told:
+        if told and was_alive:
             self.tell(life.end())
+        elif told:
+            self.a_delete_comes(life.ident, life.runtime)
 
     @rule(ident=IDS, runtime=st.sampled_from([*RUNTIMES, None]))
     def a_delete_comes_late_or_for_nobody(self, ident, runtime):
+        self.a_delete_comes(ident, runtime)
+
+    def a_delete_comes(self, ident, runtime):
+        # One that says nothing else means the only container of that id, so it ends that one's life.
+        lives = any(life.ident == ident and life.process.alive for life in self.lives)
+        if lives and (ident, runtime) not in self.owed:
+            return
+        self.settle(ident, runtime)
         more = {"runtime": runtime[0], "bundle": runtime[1]} if runtime else {}
         self.tell(delete(ident, **more))
 
     @rule(ident=IDS)
     def a_delete_is_spooled(self, ident):
+        self.settle(ident)
         self.spool(delete(ident))
 
     @rule()
     def the_listener_is_killed(self):
         self.stream.drain()
+        self.owed.clear()
         self.listener.restart()
         self.stream.reconnect()
 
     @rule(data=st.data())
     def it_is_down_while_others_die(self, data):
         self.stream.drain()
+        self.owed.clear()
         self.listener.stop()
         if self.lives:
             data.draw(st.sampled_from(self.lives)).process.die()
@@ -223,6 +240,11 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def it_settles(self):
         self.converge()
+
+    def settle(self, ident, runtime=None):
+        """A delete is for a life that ended, if one had none yet; without a runtime for any."""
+        self.owed = {owed for owed in self.owed
+                     if owed[0] != ident or (runtime and owed[1] != runtime)}
 
     def spool(self, request):
         self.spooled += 1
