@@ -66,7 +66,7 @@ struct kubearmor_hook_container {
         const char *image;
         const char *type;       /* "container" or "sandbox" */
         const char *state;      /* "created", "running", "exited" or "removed" */
-        const char *source;     /* what told of it first: "hook", "spool" or "snapshot" */
+        const char *source;     /* what told of it first: "hook", "spool", "snapshot", "discovery" */
         const char *created_at; /* when the listener learnt of it, RFC 3339 */
 
         const char *pod_name;
@@ -121,7 +121,7 @@ struct kubearmor_hook_event {
         const struct kubearmor_hook_container *container;
         uint64_t seq;         /* the listener's number of the event */
         const char *time;     /* RFC 3339 */
-        const char *source;   /* what told: "hook", "spool", "snapshot" or "kernel" */
+        const char *source;   /* what told: "hook", "spool", "snapshot", "discovery", "kernel" */
         const char *reason;   /* of REMOVED: "exited", "deleted" or "replaced" */
         bool derived;         /* from the difference of two snapshots, so nobody saw it happen */
         const char *instance; /* of SYNCED: new with each start of the listener */

@@ -40,21 +40,37 @@ static int read_to_end(int fd, char *buf, size_t cap, size_t *ret_n)
         return 0;
 }
 
-int kh_open_file(int dir, const char *name, size_t cap, size_t *ret_size)
+static int check_file(int fd, size_t cap, size_t *ret_size)
 {
-        /* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever. */
-        kh_cleanup(kh_closep) int fd =
-                openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         struct stat st;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
         if (st.st_size < 0 || (uint64_t)st.st_size > cap)
                 return -EFBIG;
         *ret_size = (size_t)st.st_size;
-        return kh_take_fd(&fd);
+        return 0;
+}
+
+int kh_open_file(int dir, const char *name, size_t cap, size_t *ret_size)
+{
+        /* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever. */
+        kh_cleanup(kh_closep) int fd =
+                openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        int r = fd < 0 ? -errno : check_file(fd, cap, ret_size);
+
+        return r < 0 ? r : kh_take_fd(&fd);
+}
+
+int kh_read_open_file(int fd, char *buf, size_t cap, size_t *ret_n)
+{
+        size_t size;
+        int r = check_file(fd, cap, &size);
+
+        /* What grows while it is read is taken as it was when it was looked at. */
+        return r < 0 ? r : read_to_end(fd, buf, size, ret_n);
 }
 
 int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n)
@@ -62,7 +78,6 @@ int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n
         size_t size;
         kh_cleanup(kh_closep) int fd = kh_open_file(dir, name, cap, &size);
 
-        /* What grows while it is read is taken as it was when it was looked at. */
         return fd < 0 ? fd : read_to_end(fd, buf, size, ret_n);
 }
 

@@ -23,5 +23,8 @@ int kh_open_file(int dir, const char *name, size_t cap, size_t *ret_size);
 /* Such a file whole, into BUF of CAP bytes. *RET_N gets the length. */
 int kh_read_file(int dir, const char *name, char *buf, size_t cap, size_t *ret_n);
 
+/* The same of a descriptor that was opened with O_NONBLOCK, from where it stands. */
+int kh_read_open_file(int fd, char *buf, size_t cap, size_t *ret_n);
+
 /* All of it, in as many writes as it takes. */
 int kh_write_all(int fd, const char *p, size_t n);

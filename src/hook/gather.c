@@ -2,6 +2,7 @@
 #include "hook/gather.h"
 
 #include "base/cleanup.h"
+#include "base/root.h"
 #include "hook/mapped_file.h"
 #include "oci/config.h"
 #include "oci/metadata.h"
@@ -132,11 +133,9 @@ static bool is_hooks_own_cgroup(int proc, struct kh_span path)
 static void read_cgroup(int proc, int process, const struct kh_container *c, struct kh_buf *scratch,
         struct kh_cgroup *ret)
 {
-        if (scratch->cap - scratch->len < KH_CGROUP_FILE_MAX ||
-                kh_proc_cgroup(process, "/sys/fs/cgroup", scratch->p + scratch->len, ret) < 0 ||
-                !ret->path.p)
+        kh_proc_cgroup_kept(process, "/sys/fs/cgroup", scratch, ret);
+        if (!ret->path.p)
                 return;
-        scratch->len = (size_t)(ret->path.p + ret->path.n - scratch->p);
         /* A container without a cgroup of its own (Podman's --cgroups=disabled) stays in the
            runtime's: that is no way to know it by. Where one was asked for, or has the id in its
            name as runtimes' defaults do, there is no need to look. */
@@ -189,6 +188,7 @@ static void read_init(int proc, const struct kh_init *init, bool configured, str
 static void gather_create(int proc, struct kh_oci_state *state,
         const struct kh_hook_options *options, struct kh_gathered *g, struct kh_err *err)
 {
+        static const struct kh_metadata metadata = { .text = metadata_text };
         static struct kh_init init; /* its comm is what `runtime` points to */
         struct kh_container *c = &g->request.container;
         struct kh_buf scratch = kh_buf_of(scratch_text, sizeof(scratch_text));
@@ -207,9 +207,7 @@ static void gather_create(int proc, struct kh_oci_state *state,
         if (!c->runtime.p && !init.in_container)
                 c->runtime = runtime_of_parent(proc);
         g->in_user_ns = init.in_container && !(c->ns_host >> KH_NS_USER & 1);
-        g->dialect = kh_oci_dialect(c->bundle, &c->annotations);
-        kh_oci_read_metadata(c, g->dialect, metadata_text);
-        kh_oci_identify(c, g->dialect, &scratch);
+        g->dialect = kh_oci_complete(KH_OWN_ROOT, c, &metadata, &scratch);
 }
 
 void kh_gather(struct kh_oci_state *state, const struct kh_hook_options *options,

@@ -326,6 +326,8 @@ enum kh_outcome kh_core_take(
         else
                 outcome = take_delete(core, told);
         kh_closep(&told->pidfd);
+        if (told->source == KH_SOURCE_DISCOVERY) /* nobody's request */
+                return outcome;
         core->counters.requests[request->operation][outcome]++;
         if (outcome == KH_OUTCOME_REFUSED)
                 core->counters.rejected[*ret_rejection]++;

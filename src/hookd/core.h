@@ -12,6 +12,7 @@
 #include "hookd/sinks/subscribers.h"
 #include "hookd/sources/pidfds.h"
 #include "hookd/sources/spool.h"
+#include "hookd/sources/statedir.h"
 #include "hookd/sources/sweep.h"
 #include "wire/request.h"
 
@@ -36,6 +37,7 @@ struct kh_core {
         bool proc_is_ours;    /* its pids are those of our own pid namespace */
         bool sees_host;       /* and that is the host's: a pid not found there is dead */
         const char *cgroupfs; /* where the hierarchies are mounted; NULL when not the host's */
+        struct kh_statedir statedir;
         int spool_dir;        /* -EBADF: there is no spool */
         uint64_t seq;         /* of the last event */
 };

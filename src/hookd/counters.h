@@ -42,6 +42,7 @@ struct kh_counters {
         uint64_t accept_pauses; /* for want of descriptors */
         uint64_t unanswered;    /* the peer had gone before its answer */
         uint64_t ack_timeouts;
+        uint64_t missed_by_hook; /* containers that were found while nobody had told of them */
         uint64_t spool_taken;
         uint64_t spool_dropped; /* by hooks, because it was full */
         uint64_t spool_bad;

@@ -178,6 +178,8 @@ static int start(struct daemon *d, struct kh_err *err)
         if (r == 0)
                 r = kh_spool_source_init(&d->core.spool, &d->core, o->spool, err);
         if (r == 0)
+                r = kh_statedir_init(&d->core.statedir, &d->core, err);
+        if (r == 0)
                 r = kh_privileges_drop(err);
         if (r == 0)
                 r = kh_core_restore(&d->core, o->state, err);
@@ -189,6 +191,8 @@ static int serve(struct daemon *d, struct kh_err *err)
         int r;
 
         r = kh_spool_source_start(&d->core.spool);
+        if (r == 0)
+                r = kh_statedir_start(&d->core.statedir);
         if (r == 0)
                 r = kh_subscribers_listen(&d->core.subscribers, d->events.fd);
         if (r == 0)
@@ -209,6 +213,7 @@ static int serve(struct daemon *d, struct kh_err *err)
 
 static void finish(struct daemon *d)
 {
+        kh_statedir_done(&d->core.statedir);
         kh_spool_source_done(&d->core.spool);
         kh_hooksock_done(&d->hooksock);
         kh_http_done(&d->http);

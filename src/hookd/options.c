@@ -25,7 +25,11 @@ static const char help[] =
         "  --allow-uid UID       let this user tell of containers of its own (repeatable)\n"
         "  --allow-reader UID    let this user read (repeatable)\n"
         "  --socket-mode MODE    of the hook socket, in octal (0600)\n"
-        "  --host-root DIR       where the host's /proc and /sys are found\n"
+        "  --host-root DIR       where the host's root is mounted\n"
+        "  --watch HOW           how changes in the runtimes' state directories are seen:\n"
+        "                        fanotify, inotify, poll (every second), or auto: the first of\n"
+        "                        them that works\n"
+        "  --no-discovery        do not look there\n"
         "  --ready-fd N          close this descriptor when ready\n"
         "  --version             print the version and exit\n"
         "  --help                print this and exit\n";
@@ -40,6 +44,8 @@ enum {
         OPT_ALLOW_READER,
         OPT_SOCKET_MODE,
         OPT_HOST_ROOT,
+        OPT_WATCH,
+        OPT_NO_DISCOVERY,
         OPT_READY_FD,
         OPT_VERSION,
         OPT_HELP,
@@ -55,6 +61,8 @@ static const struct option options[] = {
         { "allow-reader", required_argument, NULL, OPT_ALLOW_READER },
         { "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
         { "host-root", required_argument, NULL, OPT_HOST_ROOT },
+        { "watch", required_argument, NULL, OPT_WATCH },
+        { "no-discovery", no_argument, NULL, OPT_NO_DISCOVERY },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
         { "version", no_argument, NULL, OPT_VERSION },
         { "help", no_argument, NULL, OPT_HELP },
@@ -94,6 +102,24 @@ static int read_fd(const char *text, int *ret, struct kh_err *err)
         return 0;
 }
 
+static int read_watch(const char *text, enum kh_watch_mode *ret, struct kh_err *err)
+{
+        static const struct kh_span names[] = {
+                [KH_WATCH_AUTO] = { "auto", 4 },
+                [KH_WATCH_FANOTIFY] = { "fanotify", 8 },
+                [KH_WATCH_INOTIFY] = { "inotify", 7 },
+                [KH_WATCH_POLL] = { "poll", 4 },
+        };
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                if (kh_span_eq(kh_span_of(text), names[i])) {
+                        *ret = (enum kh_watch_mode)i;
+                        return 0;
+                }
+        }
+        return kh_fail(err, -EINVAL, "'%s' is no way to watch; see --help", text);
+}
+
 static int take(struct kh_options *o, int option, struct kh_err *err)
 {
         switch (option) {
@@ -121,6 +147,11 @@ static int take(struct kh_options *o, int option, struct kh_err *err)
                 return add_uid(optarg, o->readers, &o->readers_n, err);
         case OPT_SOCKET_MODE:
                 return read_mode(optarg, &o->socket_mode, err);
+        case OPT_WATCH:
+                return read_watch(optarg, &o->watch, err);
+        case OPT_NO_DISCOVERY:
+                o->watch = KH_WATCH_OFF;
+                return 0;
         case OPT_READY_FD:
                 return read_fd(optarg, &o->ready_fd, err);
         case OPT_VERSION:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "hookd/sources/statedir.h"
 
 #include <sys/types.h>
 
@@ -17,6 +18,7 @@ struct kh_options {
         const char *host_root; /* NULL: the host's tree is our own */
         mode_t socket_mode;
         int ready_fd; /* -EBADF: none */
+        enum kh_watch_mode watch;
         uid_t allowed[KH_UIDS_MAX];
         size_t allowed_n;
         uid_t readers[KH_UIDS_MAX];

@@ -7,12 +7,20 @@
 
 #include "base/buf.h"
 #include "oci/annotations.h"
+#include "oci/storage.h"
 
 /* Larger files are not read: the names then stay absent. */
-enum { KH_METADATA_MAX = 4 * 1024 * 1024 };
+enum { KH_METADATA_MAX = KH_STORAGE_FILE_MAX };
+
+struct kh_metadata {
+        char *text;                 /* of KH_METADATA_MAX, for a file */
+        struct kh_storage *storage; /* for whoever asks of many containers; else NULL */
+};
 
 /*
- * Fills name, image and labels of C, whose id, bundle and rootfs are known. BUF, of
- * KH_METADATA_MAX, takes a file's text; spans of C point into it. What cannot be read is left out.
+ * Who C is, once its bundle, rootfs and annotations are known: the dialect, which is returned, what
+ * such a file of its engine's below ROOT (base/root.h) adds, and kh_oci_identify(). Spans of C then
+ * point into METADATA and SCRATCH. What cannot be read is left out.
  */
-void kh_oci_read_metadata(struct kh_container *c, enum kh_dialect dialect, char *buf);
+enum kh_dialect kh_oci_complete(int root, struct kh_container *c,
+        const struct kh_metadata *metadata, struct kh_buf *scratch);

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proc/proc.h"
 
-#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 int kh_proc_open(int proc, pid_t pid)
 {
@@ -66,6 +65,7 @@ int kh_proc_parse_stat(struct kh_span text, struct kh_proc_stat *ret)
                 return -EBADMSG;
         memcpy(ret->comm, open + 1, n);
         ret->comm[n] = '\0';
+        ret->state = field(rest, 1).p[0];
         ret->ppid = (pid_t)ppid;
         ret->start_time = start_time;
         return 0;
@@ -117,6 +117,20 @@ void kh_proc_namespaces(int process, uint64_t ret[KH_NS_COUNT])
                 if (kh_proc_namespace(process, (enum kh_ns)i, &ret[i]) < 0)
                         ret[i] = 0;
         }
+}
+
+/* Of linux/nsfs.h, which is not where musl's compiler looks. */
+#ifndef NS_GET_OWNER_UID
+#define NS_GET_OWNER_UID _IO(0xb7, 0x4)
+#endif
+
+int kh_proc_user_ns_owner(int process, uid_t *ret)
+{
+        kh_cleanup(kh_closep) int ns = openat(process, ns_file[KH_NS_USER], O_RDONLY | O_CLOEXEC);
+
+        if (ns < 0 || ioctl(ns, NS_GET_OWNER_UID, ret) < 0)
+                return -errno;
+        return 0;
 }
 
 /* The next line of TEXT, "hierarchy:controllers:path" (cgroups(7)), split. */
@@ -205,6 +219,17 @@ int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgrou
         if (v2.p)
                 ret->id = cgroup_inode(cgroupfs, v1_too, v2);
         return 0;
+}
+
+void kh_proc_cgroup_kept(
+        int process, const char *cgroupfs, struct kh_buf *scratch, struct kh_cgroup *ret)
+{
+        *ret = (struct kh_cgroup){ 0 };
+        if (scratch->cap - scratch->len < KH_CGROUP_FILE_MAX)
+                return;
+        (void)kh_proc_cgroup(process, cgroupfs, scratch->p + scratch->len, ret);
+        if (ret->path.p)
+                scratch->len = (size_t)(ret->path.p + ret->path.n - scratch->p);
 }
 
 int kh_pidfd_open(pid_t pid)

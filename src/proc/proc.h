@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "wire/container.h"
 
 #include <sys/types.h>
@@ -14,11 +15,12 @@ int kh_proc_open(int proc, pid_t pid);
 
 struct kh_proc_stat {
         char comm[16]; /* TASK_COMM_LEN; terminated */
+        char state;    /* 'R', 'S', ...; 'Z', a zombie, and 'X' are dead */
         pid_t ppid;    /* in the procfs's pid namespace; 0 when it has none there */
         uint64_t start_time;
 };
 
-/* Of /proc/PID/stat: fields 2, 4 and 22 (proc(5)). 0 or a negative errno. */
+/* Of /proc/PID/stat: fields 2, 3, 4 and 22 (proc(5)). 0 or a negative errno. */
 int kh_proc_stat(int process, struct kh_proc_stat *ret);
 
 /* The same from the file's text, apart for its tests. */
@@ -29,6 +31,9 @@ void kh_proc_namespaces(int process, uint64_t ret[KH_NS_COUNT]);
 
 /* One of them; 0 or a negative errno. */
 int kh_proc_namespace(int process, enum kh_ns which, uint64_t *ret);
+
+/* The user that owns the user namespace of a process. 0 or a negative errno. */
+int kh_proc_user_ns_owner(int process, uid_t *ret);
 
 /* Longer paths than the kernel's own limit for a path do not come. */
 enum { KH_CGROUP_FILE_MAX = 16384 };
@@ -44,6 +49,10 @@ struct kh_cgroup {
  * hierarchies are mounted, "/sys/fs/cgroup". 0 or a negative errno.
  */
 int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgroup *ret);
+
+/* The same with the path kept in SCRATCH; nothing is known where there is no room or an error. */
+void kh_proc_cgroup_kept(
+        int process, const char *cgroupfs, struct kh_buf *scratch, struct kh_cgroup *ret);
 
 /* A pidfd, or a negative errno (-ENOSYS before Linux 5.3). */
 int kh_pidfd_open(pid_t pid);

@@ -51,6 +51,7 @@ common_teardown() {
 
 start_hookd() {
         "$hookd" --socket "$dir/ka.sock" --events "$events" --spool "$dir/spool" --state "$dir/state" \
+                --no-discovery \
                 >>"$dir/hookd.log" 2>&1 3>&- &
         hookd_pid=$!
         pids+=("$hookd_pid")

@@ -9,6 +9,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("KH_BUILD", REPO / "build")).resolve()
 HOOK = Path(os.environ.get("KH_HOOK", BUILD / "static/src/hook/kubearmor-hook"))
+DISCOVER = BUILD / "main/tests/unit/discover"
 HOOKD = Path(os.environ.get("KH_HOOKD", BUILD / "main/src/hookd/kubearmor-hookd"))
 
 # Detects a hang, and asserts nothing about speed: a loaded machine stays far below it.

@@ -78,7 +78,7 @@ class Subscriber:
 class Daemon:
     """kubearmor-hookd with its default paths; OPTIONS are added to its own."""
 
-    def __init__(self, view, program, scratch, options=()):
+    def __init__(self, view, program, scratch, options=("--no-discovery",)):
         self._view = view
         self._program = program
         self._log = scratch / "hookd.log"
@@ -120,6 +120,15 @@ class Daemon:
         one = Subscriber(self._view.path(EVENTS_SOCKET), self._schema, request)
         one.close()
         return [m["container"] for m in one.lines if m["type"] == "container"]
+
+    def status(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.connect(str(self._view.path(EVENTS_SOCKET)))
+            peer.sendall(b'{"request":"status"}\n')
+            with peer.makefile("rb") as lines:
+                message = json.loads(lines.readline())
+        _validator().validate(message)
+        return message
 
     def stop(self, how=signal.SIGTERM):
         for one in self._subscribers:

@@ -165,7 +165,7 @@ class Listener:
 
     def command(self):
         return [*self.prefix, HOOKD, "--socket", self.hook, "--events", self.events,
-                "--spool", self.spool, *self.options]
+                "--spool", self.spool, "--no-discovery", *self.options]
 
     def start(self):
         (self.directory / "run").mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ const struct kh_span kh_source_name[KH_SOURCE_COUNT] = {
         [KH_SOURCE_HOOK] = { "hook", 4 },
         [KH_SOURCE_SPOOL] = { "spool", 5 },
         [KH_SOURCE_SNAPSHOT] = { "snapshot", 8 },
+        [KH_SOURCE_DISCOVERY] = { "discovery", 9 },
         [KH_SOURCE_KERNEL] = { "kernel", 6 },
 };
 

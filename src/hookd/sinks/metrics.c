@@ -159,6 +159,9 @@ static void put_spool(struct kh_buf *b, const struct kh_core *core)
         gauge(b, "spool_bytes", "bytes", "Their size.", tally.bytes);
         counter(b, "spool_taken", NULL, "Events that were taken from the spool.",
                 core->counters.spool_taken);
+        counter(b, "containers_missed_by_hook", NULL,
+                "Containers that were found while they ran, without any hook having told.",
+                core->counters.missed_by_hook);
         counter(b, "spool_dropped", NULL, "Events that hooks dropped because the spool was full.",
                 core->counters.spool_dropped);
         counter(b, "spool_discarded", NULL, "Files of the spool that were no events.",

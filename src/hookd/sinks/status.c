@@ -23,8 +23,9 @@ static void put_counts(
         kh_json_close(b, '}');
 }
 
-static void put_containers(struct kh_buf *b, const struct kh_inventory *inv)
+static void put_containers(struct kh_buf *b, const struct kh_core *core)
 {
+        const struct kh_inventory *inv = &core->inventory;
         struct kh_runtime_tally tally[KH_TALLY_RUNTIMES];
         size_t n = kh_tally_runtimes(inv, tally);
         uint64_t in_state[KH_STATE_COUNT];
@@ -34,6 +35,7 @@ static void put_containers(struct kh_buf *b, const struct kh_inventory *inv)
         kh_json_put_key(b, KH_SPAN("containers"));
         kh_json_open(b, '{');
         put_count(b, KH_SPAN("total"), inv->count);
+        put_count(b, KH_SPAN("missedByHook"), core->counters.missed_by_hook);
         put_counts(b, KH_SPAN("byState"), kh_state_name, in_state, KH_STATE_COUNT);
         kh_json_put_key(b, KH_SPAN("byRuntime"));
         kh_json_open(b, '{');
@@ -106,7 +108,7 @@ void kh_status_write(struct kh_buf *b, const struct kh_core *core)
         put_count(b, KH_SPAN("seq"), core->seq);
         put_path(b, KH_SPAN("hookSocket"), core->options->socket);
         put_path(b, KH_SPAN("eventsSocket"), core->options->events);
-        put_containers(b, &core->inventory);
+        put_containers(b, core);
         put_counters(b, &core->counters);
         kh_json_put_key(b, KH_SPAN("subscribers"));
         kh_json_open(b, '{');

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "discovery/discovery.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/root.h"
+#include "discovery/entry.h"
+#include "discovery/places.h"
+#include "proc/proc.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+
+static bool shows_our_pids(int proc)
+{
+        char self[24], pid[24];
+        struct kh_buf b = kh_buf_of(pid, sizeof(pid));
+        ssize_t n = readlinkat(proc, "self", self, sizeof(self));
+
+        kh_buf_u64(&b, (uint64_t)getpid());
+        return n > 0 && kh_span_eq(kh_buf_view(&b), (struct kh_span){ self, (size_t)n });
+}
+
+/*
+ * The host's init has the host's namespaces; a manager may have given us a mount namespace of our
+ * own. Where we have no right to look at it, all of ours are taken for the host's.
+ */
+static void find_host_namespaces(struct kh_discovery *d)
+{
+        kh_cleanup(kh_closep) int init = kh_proc_open(d->host.proc, 1);
+        kh_cleanup(kh_closep) int self = -EBADF;
+
+        kh_proc_namespaces(init, d->host_ns);
+        if (d->host_ns[KH_NS_PID])
+                return;
+        self = openat(d->host.proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        kh_proc_namespaces(self, d->host_ns);
+}
+
+void kh_discovery_init(struct kh_discovery *d, const struct kh_host *host,
+        const struct kh_place_pattern *places, size_t places_n, struct kh_discovery_room *room)
+{
+        *d = (struct kh_discovery){
+                .host = *host,
+                .places = places,
+                .places_n = places_n,
+                .room = room,
+                .pids_are_ours = shows_our_pids(host->proc),
+        };
+        find_host_namespaces(d);
+}
+
+/* An open directory whose owner may speak for it, or a negative errno. */
+static int open_place(const struct kh_discovery *d, const struct kh_place *place, int flags)
+{
+        char path[PATH_MAX];
+        struct kh_buf b = kh_buf_of(path, sizeof(path));
+        kh_cleanup(kh_closep) int dir = -EBADF;
+        struct stat st;
+
+        kh_buf_span(&b, place->path);
+        if (!kh_buf_terminate(&b))
+                return -ENAMETOOLONG;
+        dir = kh_root_open(d->host.root, path, flags | O_DIRECTORY);
+        if (dir < 0)
+                return dir;
+        if (fstat(dir, &st) < 0)
+                return -errno;
+        return st.st_uid == place->owner ? kh_take_fd(&dir) : -EPERM;
+}
+
+struct scan {
+        struct kh_discovery *d;
+        kh_found_fn fn;
+        void *arg;
+};
+
+static void tell(void *arg, struct kh_found *found)
+{
+        struct scan *scan = arg;
+
+        if (found->finding != KH_FOUND_NOTHING)
+                scan->fn(scan->arg, found);
+}
+
+static void scan_place(void *arg, const struct kh_place *place)
+{
+        struct scan *scan = arg;
+        struct kh_discovery_room *room = scan->d->room;
+        kh_cleanup(kh_closep) int dir = open_place(scan->d, place, O_RDONLY);
+        struct kh_listing names = { .dir = dir, .buf = room->entries[KH_DISCOVERY_DEPTH - 1] };
+        struct kh_span id;
+
+        while (dir >= 0 && kh_listing_next(&names, &id))
+                kh_entry_look(scan->d, place, dir, id, &room->seen, tell, scan);
+}
+
+void kh_discovery_scan(struct kh_discovery *d, kh_found_fn fn, void *arg)
+{
+        struct scan scan = { d, fn, arg };
+        const struct kh_places_visitor visitor = { .place = scan_place, .arg = &scan };
+
+        kh_seen_clear(&d->room->seen);
+        kh_storage_forget(&d->room->storage);
+        kh_places_visit(d, &visitor);
+}
+
+void kh_discovery_look(struct kh_discovery *d, const struct kh_place *place, struct kh_span id,
+        kh_found_fn fn, void *arg)
+{
+        kh_cleanup(kh_closep) int dir = open_place(d, place, O_PATH);
+
+        kh_entry_look(d, place, dir, id, NULL, fn, arg);
+}
+
+struct watch {
+        struct kh_discovery *d;
+        kh_watch_fn fn;
+        void *arg;
+};
+
+/* The directory, or the nearest one above it that is there: its next part will appear in that. */
+static void watch_directory(struct watch *w, struct kh_span directory, const struct kh_place *place)
+{
+        char path[PATH_MAX];
+
+        while (directory.n) {
+                struct kh_buf b = kh_buf_of(path, sizeof(path));
+                kh_cleanup(kh_closep) int fd = -EBADF;
+
+                kh_buf_span(&b, directory);
+                if (!kh_buf_terminate(&b))
+                        return;
+                fd = kh_root_open(w->d->host.root, path, O_PATH | O_DIRECTORY);
+                if (fd >= 0) {
+                        w->fn(w->arg, fd, directory, place);
+                        return;
+                }
+                place = NULL;
+                do
+                        directory.n--;
+                while (directory.n && directory.p[directory.n] != '/');
+        }
+}
+
+static void watch_place(void *arg, const struct kh_place *place)
+{
+        struct watch *w = arg;
+
+        watch_directory(w, place->path, place);
+}
+
+static void watch_crossed(void *arg, struct kh_span directory)
+{
+        watch_directory(arg, directory, NULL);
+}
+
+void kh_discovery_watch(struct kh_discovery *d, kh_watch_fn fn, void *arg)
+{
+        struct watch w = { d, fn, arg };
+        const struct kh_places_visitor visitor = {
+                .place = watch_place,
+                .crossed = watch_crossed,
+                .arg = &w,
+        };
+
+        kh_places_visit(d, &visitor);
+}
