@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup/operate.h"
+
+#include "base/clock.h"
+#include "setup/command.h"
+#include "setup/detect.h"
+#include "setup/programs.h"
+#include "setup/runtime/runtime.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* A daemon of a busy node takes its time to stop and start. */
+#define RELOAD_NS (120 * KH_NS_PER_S)
+
+const char *const kh_state_name[KH_STATE_COUNT] = {
+        [KH_STATE_ABSENT] = "absent",
+        [KH_STATE_HOOKED] = "hooked",
+        [KH_STATE_PARTLY] = "partly",
+        [KH_STATE_DRIFTED] = "drifted",
+        [KH_STATE_WAITING] = "waiting",
+        [KH_STATE_BROKEN] = "broken",
+        [KH_STATE_REFUSED] = "refused",
+};
+
+const struct kh_runtime kh_runtimes[KH_OWNER_COUNT] = {
+        [KH_OWNER_CRIO] = { kh_plan_crio, "crio", 0 },
+        [KH_OWNER_PODMAN] = { kh_plan_podman, NULL, 0 },
+        [KH_OWNER_CONTAINERD] = { kh_plan_containerd, "containerd", 0 },
+        [KH_OWNER_K3S] = { kh_plan_embedded_containerd, "k3s", 0 },
+        [KH_OWNER_RKE2] = { kh_plan_embedded_containerd, "rke2-server", 0 },
+        [KH_OWNER_K0S] = { kh_plan_embedded_containerd, "k0scontroller", 0 },
+        [KH_OWNER_MICROK8S] = { kh_plan_embedded_containerd, "snap.microk8s.daemon-containerd", 0 },
+        [KH_OWNER_DOCKER] = { kh_plan_docker, "docker", SIGHUP },
+};
+
+unsigned kh_recorded_owners(const struct kh_setup *s)
+{
+        unsigned owners = 0;
+
+        for (const struct kh_record *r = s->journal.records; r; r = r->next)
+                owners |= r->owners;
+        return owners;
+}
+
+unsigned kh_wanted_owners(const struct kh_setup *s)
+{
+        unsigned owners = 0;
+
+        for (int owner = 0; owner < KH_OWNER_COUNT; owner++) {
+                if (kh_setup_wants(s, (enum kh_owner)owner))
+                        owners |= 1U << owner;
+        }
+        return owners;
+}
+
+bool kh_is_waiting(const struct kh_view *view)
+{
+        for (const struct kh_edit *e = view->plan.edits; e; e = e->next) {
+                if (e->format != KH_FORMAT_OWN && !kh_has_read(view->instance, e->record))
+                        return true;
+        }
+        return false;
+}
+
+/* How many edits are in force, are not, or are something in between. */
+struct tally {
+        unsigned set, unset, mixed;
+        const char *first_wanting;
+};
+
+static struct tally count_edits(const struct kh_plan *plan)
+{
+        struct tally t = { 0 };
+
+        for (const struct kh_edit *e = plan->edits; e; e = e->next) {
+                bool set = kh_text_eq(&e->current, &e->after);
+
+                if (!set && !t.first_wanting)
+                        t.first_wanting = e->path;
+                if (set)
+                        t.set++;
+                else if (kh_text_eq(&e->current, &e->base))
+                        t.unset++;
+                else
+                        t.mixed++;
+        }
+        return t;
+}
+
+static void set_state(struct kh_view *v, enum kh_state state, const char *why, const char *path)
+{
+        v->state = state;
+        (void)kh_fail(&v->why, 0, "%s%s%.150s%s", why, path ? " '" : "", path ? path : "",
+                path ? "'" : "");
+}
+
+static void find_state(struct kh_setup *s, struct kh_view *v)
+{
+        struct tally t = count_edits(&v->plan);
+        bool recorded = kh_recorded_owners(s) >> v->instance->owner & 1;
+
+        if (t.mixed || (t.set && t.unset))
+                set_state(v, KH_STATE_PARTLY, "not as it was set up:", t.first_wanting);
+        else if (t.set == 0 && recorded)
+                set_state(v, KH_STATE_DRIFTED, "somebody has undone", t.first_wanting);
+        else if (t.set == 0)
+                set_state(v, KH_STATE_ABSENT, "", NULL);
+        else if (kh_programs_check(s, KH_HOOK_NAME, &v->why) < 0)
+                v->state = KH_STATE_BROKEN;
+        else if (kh_is_waiting(v))
+                set_state(v, KH_STATE_WAITING, "its daemon has not read the change yet", NULL);
+        else
+                set_state(v, KH_STATE_HOOKED, "", NULL);
+}
+
+void kh_survey(struct kh_setup *s, struct kh_views *ret)
+{
+        struct kh_err why = { 0 };
+        bool has_place = kh_programs_choose_directory(s, &why) == 0;
+
+        ret->n = 0;
+        for (unsigned i = 0; i < s->n_instances; i++) {
+                const struct kh_instance *instance = &s->instances[i];
+                struct kh_view *v = &ret->v[ret->n];
+
+                if (!kh_setup_wants(s, instance->owner))
+                        continue;
+                *v = (struct kh_view){ .instance = instance, .why = why };
+                ret->n++;
+                if (has_place && kh_plan_for(s, instance, &v->plan, &v->why) == 0)
+                        find_state(s, v);
+                else
+                        v->state = KH_STATE_REFUSED;
+        }
+}
+
+void kh_views_done(struct kh_views *views)
+{
+        while (views->n)
+                kh_plan_done(&views->v[--views->n].plan);
+}
+
+static int place_programs(struct kh_setup *s, const struct kh_views *views, struct kh_err *err)
+{
+        unsigned owners = 0;
+        int r;
+
+        for (unsigned i = 0; i < views->n; i++) {
+                if (views->v[i].state != KH_STATE_REFUSED)
+                        owners |= 1U << views->v[i].instance->owner;
+        }
+        if (!owners)
+                return kh_fail(err, -ENOENT, "there is nothing to set up");
+        r = kh_setup_remember(s, err);
+        if (r >= 0)
+                r = kh_programs_place(s, KH_HOOK_NAME, owners, err);
+        if (r >= 0 && owners >> KH_OWNER_DOCKER & 1)
+                r = kh_programs_place(s, KH_WRAPPER_NAME, 1U << KH_OWNER_DOCKER, err);
+        return r < 0 ? r : 0;
+}
+
+int kh_install(struct kh_setup *s, struct kh_views *views, struct kh_err *err)
+{
+        int r = place_programs(s, views, err);
+
+        for (unsigned i = 0; r == 0 && i < views->n; i++) {
+                if (views->v[i].state != KH_STATE_REFUSED)
+                        r = kh_plan_apply(s, &views->v[i].plan, err);
+        }
+        kh_journal_tidy(&s->journal);
+        return r;
+}
+
+int kh_uninstall(
+        struct kh_setup *s, unsigned owners, const struct kh_plan *undo, struct kh_err *err)
+{
+        int r = kh_plan_revert(s, owners, undo, err);
+
+        kh_journal_tidy(&s->journal);
+        return r;
+}
+
+void kh_reload_command(const struct kh_instance *i, struct kh_text *ret)
+{
+        const struct kh_runtime *runtime = &kh_runtimes[i->owner];
+
+        kh_text_printf(
+                ret, "systemctl %s %s", runtime->signal ? "reload" : "restart", runtime->service);
+}
+
+/* Where a unit's stop would kill its containers as well, that is for a person to decide. */
+static int check_kill_mode(
+        struct kh_setup *s, const char *systemctl, const char *service, struct kh_err *err)
+{
+        const char *const argv[] = { systemctl, "show", "-p", "KillMode", "--value", service,
+                NULL };
+        struct kh_text mode = { 0 };
+        int r = kh_command_run(
+                &s->root, argv, KH_SPAN(""), kh_boottime_ns() + KH_COMMAND_NS, &mode, NULL, err);
+
+        if (r == 0 && !kh_span_starts(kh_text_view(&mode), KH_SPAN("process")))
+                r = kh_fail(err, -EPERM,
+                        "the unit's KillMode is '%.*s': its restart may end containers, so do it "
+                        "yourself",
+                        (int)strcspn(mode.p ? mode.p : "", "\n"), mode.p ? mode.p : "");
+        kh_text_done(&mode);
+        return r;
+}
+
+static int reload_by_systemd(
+        struct kh_setup *s, const struct kh_instance *i, const char *systemctl, struct kh_err *err)
+{
+        const struct kh_runtime *runtime = &kh_runtimes[i->owner];
+        const char *const argv[] = { systemctl, runtime->signal ? "reload" : "restart",
+                runtime->service, NULL };
+        struct kh_text said = { 0 };
+        int r = runtime->signal ? 0 : check_kill_mode(s, systemctl, runtime->service, err);
+
+        if (r == 0)
+                r = kh_command_run(&s->root, argv, KH_SPAN(""), kh_boottime_ns() + RELOAD_NS, NULL,
+                        &said, err);
+        if (r > 0)
+                r = kh_fail(err, -EIO, "%s %s: %.*s", argv[1], argv[2],
+                        (int)strcspn(said.p ? said.p : "", "\n"), said.p ? said.p : "failed");
+        kh_text_done(&said);
+        return r;
+}
+
+int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
+{
+        char systemctl[PATH_MAX];
+
+        if (kh_root_exists(&s->root, "/run/systemd/system") &&
+                kh_command_find(&s->root, "systemctl", systemctl))
+                return reload_by_systemd(s, i, systemctl, err);
+        if (kh_runtimes[i->owner].signal && s->root.is_own && i->pid) {
+                if (kill(i->pid, kh_runtimes[i->owner].signal) == 0)
+                        return 0;
+                return kh_fail(err, -errno, "signal process %d: %s", i->pid, kh_strerror(errno));
+        }
+        return kh_fail(err, -EOPNOTSUPP, "there is no systemd: restart %s yourself",
+                kh_owner_name[i->owner]);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: made from what is there, and carried out one file at a time. */
+#include "base/cleanup.h"
+#include "setup/file.h"
+#include "setup/programs.h"
+#include "setup/setup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+static struct kh_edit *free_edit(struct kh_edit *e)
+{
+        free(e->path);
+        kh_text_done(&e->current);
+        kh_text_done(&e->base);
+        kh_text_done(&e->after);
+        free(e);
+        return NULL;
+}
+
+void kh_plan_done(struct kh_plan *plan)
+{
+        while (plan->edits) {
+                struct kh_edit *e = plan->edits;
+
+                plan->edits = e->next;
+                free_edit(e);
+        }
+        kh_text_done(&plan->notes);
+}
+
+static struct kh_edit *find_edit(const struct kh_plan *plan, const char *path)
+{
+        struct kh_edit *e = plan->edits;
+
+        while (e && strcmp(e->path, path) != 0)
+                e = e->next;
+        return e;
+}
+
+static struct kh_edit *append_edit(struct kh_plan *plan, const char *path)
+{
+        struct kh_edit **last = &plan->edits, *e = calloc(1, sizeof(*e));
+
+        if (!e)
+                return NULL;
+        e->path = strdup(path);
+        if (!e->path)
+                return free_edit(e);
+        while (*last)
+                last = &(*last)->next;
+        *last = e;
+        return e;
+}
+
+/* What the file is without us: as the record has it, unless somebody has changed it since. */
+static int find_base(struct kh_edit *e, struct kh_err *err)
+{
+        const struct kh_record *record = e->record;
+
+        if (!e->current.p)
+                return 0;
+        if (record && kh_text_eq(&e->current, &record->after))
+                e->base = kh_text_of(kh_text_view(&record->base));
+        else if (record && kh_text_eq(&e->current, &record->base))
+                e->base = kh_text_of(kh_text_view(&e->current));
+        else if (kh_format_strip(e->format, kh_text_view(&e->current),
+                         record ? &record->base : NULL, &e->base, err) < 0)
+                return err->code;
+        return e->base.failed ? kh_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int fill_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
+{
+        char why[sizeof(err->msg)];
+        int r = kh_root_read(&s->root, e->path, &e->current, err);
+
+        if (r < 0)
+                return r;
+        e->record = kh_journal_find(&s->journal, e->path);
+        r = find_base(e, err);
+        if (r < 0) {
+                (void)memcpy(why, err->msg, sizeof(why));
+                return kh_fail(err, r, "'%s': %.120s", e->path, why);
+        }
+        return 0;
+}
+
+struct kh_edit *kh_plan_edit(struct kh_setup *s, struct kh_plan *plan, enum kh_owner owner,
+        enum kh_format format, const char *path, struct kh_err *err)
+{
+        char resolved[PATH_MAX];
+        struct kh_edit *e;
+
+        if (kh_root_resolve(&s->root, path, resolved, err) < 0)
+                return NULL;
+        e = find_edit(plan, resolved);
+        if (e) {
+                e->owners |= 1U << owner;
+                kh_text_done(&e->after);
+                return e;
+        }
+        e = append_edit(plan, resolved);
+        if (!e) {
+                (void)kh_fail(err, -ENOMEM, "out of memory");
+                return NULL;
+        }
+        e->owners = 1U << owner;
+        e->format = format;
+        e->mode = 0644;
+        return fill_edit(s, e, err) < 0 ? NULL : e;
+}
+
+int kh_plan_for(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err)
+{
+        return kh_runtimes[i->owner].plan(s, i, plan, err);
+}
+
+static enum kh_owner first_owner(unsigned owners)
+{
+        return (enum kh_owner)__builtin_ctz(owners);
+}
+
+static bool is_recorded(const struct kh_edit *e)
+{
+        const struct kh_record *r = e->record;
+
+        return r && (r->owners & e->owners) == e->owners && kh_text_eq(&r->base, &e->base) &&
+               kh_text_eq(&r->after, &e->after);
+}
+
+static int record_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
+{
+        struct kh_record *record = kh_journal_get(&s->journal, KH_RECORD_FILE, e->path);
+
+        if (!record)
+                return kh_fail(err, -ENOMEM, "out of memory");
+        kh_text_done(&record->base);
+        kh_text_done(&record->after);
+        record->format = e->format;
+        record->owners |= e->owners;
+        record->base = kh_text_of(kh_text_view(&e->base));
+        record->after = kh_text_of(kh_text_view(&e->after));
+        if (!kh_text_eq(&e->current, &e->after))
+                kh_journal_stamp(record);
+        e->record = record;
+        return kh_journal_write(&s->journal, record, err);
+}
+
+/* The record first, then the file: whoever finds the file as it will be finds how it was. */
+static int apply_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
+{
+        char directory[PATH_MAX];
+        int r = 0;
+
+        kh_file_tidy(&s->root, e->path);
+        if (kh_text_eq(&e->current, &e->after) && is_recorded(e))
+                return 0;
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(e->path, '/') - e->path),
+                e->path);
+        if (*directory)
+                r = kh_journal_make_directory(&s->journal, first_owner(e->owners), directory, err);
+        if (r == 0 && !is_recorded(e))
+                r = record_edit(s, e, err);
+        if (r == 0 && !kh_text_eq(&e->current, &e->after))
+                r = kh_file_set(
+                        &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
+        return r;
+}
+
+int kh_plan_apply(struct kh_setup *s, const struct kh_plan *plan, struct kh_err *err)
+{
+        for (struct kh_edit *e = plan->edits; e; e = e->next) {
+                int r = apply_edit(s, e, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static bool goes(const struct kh_record *record, unsigned owners)
+{
+        return (record->owners & ~owners) == 0;
+}
+
+int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, struct kh_err *err)
+{
+        for (struct kh_record *r = s->journal.records; r; r = r->next) {
+                struct kh_edit *e;
+
+                if (r->kind != KH_RECORD_FILE || !goes(r, owners))
+                        continue;
+                e = append_edit(plan, r->path);
+                if (!e)
+                        return kh_fail(err, -ENOMEM, "out of memory");
+                e->format = r->format;
+                e->owners = r->owners;
+                e->is_stuck = fill_edit(s, e, err) < 0;
+                if (e->is_stuck)
+                        kh_text_printf(&plan->notes, "%s\n", err->msg);
+                e->after = kh_text_of(kh_text_view(e->is_stuck ? &e->current : &e->base));
+        }
+        return 0;
+}
+
+static bool holds_records(const struct kh_setup *s, const char *directory)
+{
+        size_t n = strlen(directory);
+
+        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
+                if (strncmp(r->path, directory, n) == 0 && r->path[n] == '/')
+                        return true;
+        }
+        return false;
+}
+
+/* What others put into it since stays, and so does the directory. */
+static int remove_directory(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
+{
+        const char *name;
+        kh_cleanup(kh_closep) int dir = kh_root_open_parent(&s->root, record->path, &name);
+
+        if (holds_records(s, record->path)) {
+                record->owners = 0;
+                return kh_journal_write(&s->journal, record, err);
+        }
+        if (dir >= 0)
+                (void)unlinkat(dir, name, AT_REMOVEDIR);
+        return kh_journal_forget(&s->journal, record, err);
+}
+
+static int revert_file(struct kh_setup *s, struct kh_record *record, const struct kh_plan *plan,
+        struct kh_err *err)
+{
+        const struct kh_edit *e = find_edit(plan, record->path);
+        int r = 0;
+
+        kh_file_tidy(&s->root, record->path);
+        if (e && e->is_stuck)
+                return 0;
+        if (e && !kh_text_eq(&e->current, &e->after))
+                r = kh_file_set(
+                        &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
+        return r < 0 ? r : kh_journal_forget(&s->journal, record, err);
+}
+
+/* One record less these owners; gone with the last of them. */
+static int revert_record(struct kh_setup *s, struct kh_record *record, unsigned owners,
+        const struct kh_plan *plan, struct kh_err *err)
+{
+        if (!goes(record, owners)) {
+                if (!(record->owners & owners))
+                        return 0;
+                record->owners &= ~owners;
+                return kh_journal_write(&s->journal, record, err);
+        }
+        switch (record->kind) {
+        case KH_RECORD_FILE:
+                return revert_file(s, record, plan, err);
+        case KH_RECORD_DIRECTORY:
+                return remove_directory(s, record, err);
+        case KH_RECORD_PROGRAM:
+                return kh_programs_remove(s, record, err);
+        case KH_RECORD_KINDS:
+                break;
+        }
+        return 0;
+}
+
+int kh_plan_revert(
+        struct kh_setup *s, unsigned owners, const struct kh_plan *plan, struct kh_err *err)
+{
+        struct kh_record *next;
+
+        for (struct kh_record *r = s->journal.records; r; r = next) {
+                int failed;
+
+                next = r->next;
+                failed = revert_record(s, r, owners, plan, err);
+                if (failed < 0)
+                        return failed;
+        }
+        return 0;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup/programs.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "setup/command.h"
+#include "setup/file.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#ifndef KH_PROGRAM_DIRECTORY
+#define KH_PROGRAM_DIRECTORY "/usr/libexec/kubearmor"
+#endif
+
+static const char *const directories[] = { "/usr/local/lib/kubearmor", "/opt/kubearmor" };
+
+/* The nearest of the path and what it lies in that exists. */
+static void cut_to_existing(const struct kh_root *root, char *path)
+{
+        while (*path && !kh_root_exists(root, path))
+                *strrchr(path, '/') = '\0';
+        if (!*path)
+                (void)snprintf(path, PATH_MAX, "/");
+}
+
+/* Whoever can write to a directory on the way can replace what root executes. */
+static int check_ways(const struct kh_root *root, const char *path, struct kh_err *err)
+{
+        char way[PATH_MAX];
+
+        (void)snprintf(way, sizeof(way), "%s", path);
+        for (;;) {
+                struct stat st;
+                int r = kh_root_stat(root, *way ? way : "/", &st);
+
+                if (r < 0)
+                        return kh_fail(err, r, "'%s': %s", way, kh_strerror(r));
+                if (st.st_uid != 0 || (st.st_mode & 022 && !(st.st_mode & S_ISVTX)))
+                        return kh_fail(
+                                err, -EPERM, "'%s' can be written to by others than root", way);
+                if (!*way)
+                        return 0;
+                *strrchr(way, '/') = '\0';
+        }
+}
+
+static int check_directory(const struct kh_root *root, const char *path, struct kh_err *err)
+{
+        char existing[PATH_MAX];
+        struct statvfs vfs;
+        kh_cleanup(kh_closep) int fd = -EBADF;
+
+        if (kh_root_resolve(root, path, existing, err) < 0)
+                return err->code;
+        cut_to_existing(root, existing);
+        fd = kh_root_openat(root, existing, O_PATH | O_DIRECTORY, 0);
+        if (fd < 0 || fstatvfs(fd, &vfs) < 0)
+                return kh_fail(err, fd < 0 ? fd : -errno, "'%s': %s", existing,
+                        kh_strerror(fd < 0 ? fd : errno));
+        if (vfs.f_flag & ST_RDONLY)
+                return kh_fail(err, -EROFS, "'%s' is on a read-only file system", existing);
+        if (vfs.f_flag & ST_NOEXEC)
+                return kh_fail(err, -EACCES, "'%s' is on a file system without exec", existing);
+        return check_ways(root, strcmp(existing, "/") == 0 ? "" : existing, err);
+}
+
+/* Where an earlier install put them. */
+static bool recall_directory(struct kh_setup *s)
+{
+        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
+                const char *slash = strrchr(r->path, '/');
+
+                if (r->kind != KH_RECORD_PROGRAM || strcmp(slash + 1, KH_HOOK_NAME) != 0)
+                        continue;
+                (void)snprintf(
+                        s->bin_dir, sizeof(s->bin_dir), "%.*s", (int)(slash - r->path), r->path);
+                return true;
+        }
+        return false;
+}
+
+int kh_programs_choose_directory(struct kh_setup *s, struct kh_err *err)
+{
+        struct kh_err why;
+
+        if (s->options.bin_dir) {
+                if (check_directory(&s->root, s->options.bin_dir, &why) < 0)
+                        return kh_fail(err, why.code, "--bin-dir: %.150s", why.msg);
+                return kh_root_resolve(&s->root, s->options.bin_dir, s->bin_dir, err);
+        }
+        if (recall_directory(s))
+                return 0;
+        for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+                if (check_directory(&s->root, directories[i], &why) == 0)
+                        return kh_root_resolve(&s->root, directories[i], s->bin_dir, err);
+        }
+        return kh_fail(
+                err, why.code, "no place for the hook: %.120s (name one with --bin-dir)", why.msg);
+}
+
+/* From this process's own root: a container brings the programs that its host shall have. */
+static int read_source(
+        const struct kh_setup *s, const char *name, struct kh_text *ret, struct kh_err *err)
+{
+        struct kh_root own;
+        char path[PATH_MAX];
+        int r = kh_root_open(&own, NULL, err);
+
+        if (r < 0)
+                return r;
+        (void)kh_path_join(
+                path, s->options.source_dir ? s->options.source_dir : KH_PROGRAM_DIRECTORY, name);
+        r = kh_root_read(&own, path, ret, err);
+        kh_root_close(&own);
+        if (r == 0 && !ret->p)
+                r = kh_fail(err, -ENOENT,
+                        "there is no '%s': install the package, or name its directory with "
+                        "--source-dir",
+                        path);
+        return r;
+}
+
+/* Root's, executable, and of a label that runtimes may execute. */
+static int set_attributes(const struct kh_root *root, const char *path, struct kh_err *err)
+{
+        static const char label[] = "system_u:object_r:bin_t:s0";
+        kh_cleanup(kh_closep) int fd = kh_root_openat(root, path, O_RDONLY | O_NOFOLLOW, 0);
+
+        if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
+                return kh_fail(err, fd < 0 ? fd : -errno, "'%s': %s", path,
+                        kh_strerror(fd < 0 ? fd : errno));
+        if (kh_root_exists(root, "/sys/fs/selinux/enforce") &&
+                fsetxattr(fd, "security.selinux", label, sizeof(label), 0) < 0 &&
+                errno != ENOTSUP && errno != EINVAL)
+                return kh_fail(err, -errno, "label '%s': %s", path, kh_strerror(errno));
+        return 0;
+}
+
+/* By executing it: that also finds what no mode tells, such as a policy or another machine's code.
+ */
+static int try_program(const struct kh_root *root, const char *path, struct kh_err *err)
+{
+        const char *const argv[] = { path, "--version", NULL };
+        int r = kh_command_run(
+                root, argv, KH_SPAN(""), kh_boottime_ns() + KH_COMMAND_NS, NULL, NULL, err);
+
+        if (r <= 0)
+                return r;
+        return kh_fail(err, -ENOEXEC, "'%s' cannot be executed there (exit status %d)", path, r);
+}
+
+int kh_programs_check(struct kh_setup *s, const char *name, struct kh_err *err)
+{
+        char path[PATH_MAX];
+        struct stat st;
+        int r;
+
+        if (!*s->bin_dir || !kh_path_join(path, s->bin_dir, name))
+                return kh_fail(err, -ENOENT, "there is no '%s'", name);
+        r = kh_root_stat(&s->root, path, &st);
+        if (r < 0)
+                return kh_fail(err, r, "'%s': %s", path, kh_strerror(r));
+        if (!S_ISREG(st.st_mode) || (st.st_mode & 07777) != 0755 || st.st_uid != 0)
+                return kh_fail(err, -EPERM, "'%s' is not root's, or its mode is not 0755", path);
+        r = check_directory(&s->root, s->bin_dir, err);
+        return r < 0 ? r : try_program(&s->root, path, err);
+}
+
+int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, struct kh_err *err)
+{
+        struct kh_text wanted = { 0 }, present = { 0 };
+        struct kh_record *record;
+        char path[PATH_MAX];
+        bool changed = false;
+        int r;
+
+        if (!kh_path_join(path, s->bin_dir, name))
+                return kh_fail(err, -ENAMETOOLONG, "the path of '%s' is too long", name);
+        r = kh_journal_make_directory(
+                &s->journal, (enum kh_owner)__builtin_ctz(owners), s->bin_dir, err);
+        record = r == 0 ? kh_journal_get(&s->journal, KH_RECORD_PROGRAM, path) : NULL;
+        if (r == 0 && !record)
+                r = kh_fail(err, -ENOMEM, "out of memory");
+        if (r == 0 && (record->owners & owners) != owners) {
+                record->owners |= owners;
+                r = kh_journal_write(&s->journal, record, err);
+        }
+        if (r == 0)
+                r = read_source(s, name, &wanted, err);
+        if (r == 0)
+                r = kh_root_read(&s->root, path, &present, err);
+        kh_file_tidy(&s->root, path);
+        changed = !kh_text_eq(&wanted, &present);
+        if (r == 0 && changed)
+                r = kh_file_set(&s->root, path, kh_text_view(&wanted), 0755, NULL, err);
+        if (r == 0)
+                r = set_attributes(&s->root, path, err);
+        if (r == 0)
+                r = try_program(&s->root, path, err);
+        kh_text_done(&wanted);
+        kh_text_done(&present);
+        return r < 0 ? r : changed;
+}
+
+/* Whether a file that PATTERN (in the root) names holds TEXT. */
+static bool is_in_files(const struct kh_root *root, const char *pattern, struct kh_span text)
+{
+        char full[2 * PATH_MAX];
+        glob_t found;
+        bool is_in = false;
+
+        (void)snprintf(full, sizeof(full), "%s%s", root->prefix, pattern);
+        if (glob(full, GLOB_NOSORT, NULL, &found) != 0)
+                return false;
+        for (size_t i = 0; i < found.gl_pathc && !is_in; i++) {
+                struct kh_text content = { 0 };
+
+                if (kh_root_read(root, found.gl_pathv[i] + strlen(root->prefix), &content, NULL) ==
+                                0 &&
+                        content.p)
+                        is_in = memmem(content.p, content.n, text.p, text.n) != NULL;
+                kh_text_done(&content);
+        }
+        globfree(&found);
+        return is_in;
+}
+
+/*
+ * Where runtimes keep what a container was created with. They run its hooks from there for as long
+ * as it lives, whatever their configuration says by then.
+ */
+static const char *const container_files[] = {
+        "/run/runc/*/state.json",
+        "/run/crun/*/config.json",
+        "/run/containerd/runc/*/*/state.json",
+        "/run/containerd/io.containerd.runtime.v2.task/*/*/config.json",
+        "/run/docker/runtime-*/*/*/state.json",
+        "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/*/config.json",
+        "/run/k3s/containerd/io.containerd.runtime.v2.task/*/*/config.json",
+        "/run/k0s/containerd/io.containerd.runtime.v2.task/*/*/config.json",
+        "/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task/*/*/config.json",
+};
+
+static bool is_named(const struct kh_setup *s, const char *name)
+{
+        if (strcmp(name, KH_WRAPPER_NAME) == 0)
+                return is_in_files(&s->root, "/var/lib/docker/containers/*/hostconfig.json",
+                        KH_SPAN("\"Runtime\":\"kubearmor\""));
+        for (size_t i = 0; i < sizeof(container_files) / sizeof(container_files[0]); i++) {
+                if (is_in_files(&s->root, container_files[i], KH_SPAN("/" KH_HOOK_NAME "\"")))
+                        return true;
+        }
+        return false;
+}
+
+/* A configuration that could not be undone names the programs still. */
+static bool is_configured(const struct kh_setup *s)
+{
+        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
+                if (r->kind == KH_RECORD_FILE)
+                        return true;
+        }
+        return false;
+}
+
+int kh_programs_remove(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
+{
+        const char *name = strrchr(record->path, '/') + 1;
+        bool configured = is_configured(s);
+        int r;
+
+        if (configured || is_named(s, name)) {
+                kh_text_printf(&s->kept, "%s stays: %s\n", record->path,
+                        configured ? "a configuration names it"
+                                   : "containers name it that were created with it");
+                record->owners = 0;
+                return kh_journal_write(&s->journal, record, err);
+        }
+        kh_file_tidy(&s->root, record->path);
+        r = kh_file_set(&s->root, record->path, (struct kh_span){ 0 }, 0, NULL, err);
+        return r < 0 ? r : kh_journal_forget(&s->journal, record, err);
+}

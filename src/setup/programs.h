@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The programs that runtimes execute: copied to one directory of root's, so that neither an upgrade
+ * nor the removal of the package breaks a node, and kept while a container names them.
+ */
+#pragma once
+
+#include "setup/setup.h"
+
+#define KH_WRAPPER_NAME "kubearmor-runtime"
+
+/* Where they are already, or the first directory that can have them, into s->bin_dir. */
+int kh_programs_choose_directory(struct kh_setup *s, struct kh_err *err);
+
+/* NAME from the source directory, for the runtimes in OWNERS; whether anything changed. */
+int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, struct kh_err *err);
+
+/* 0 when it is as it must be; otherwise what is wrong with it. */
+int kh_programs_check(struct kh_setup *s, const char *name, struct kh_err *err);
+
+/* Removes the program of RECORD unless something names it still: then s->kept says so. */
+int kh_programs_remove(struct kh_setup *s, struct kh_record *record, struct kh_err *err);

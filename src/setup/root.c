@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup/root.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+/* No runtime's configuration comes near. */
+enum { FILE_MAX = 4 * 1024 * 1024 };
+
+/* The kernel asks for another try when a rename happened meanwhile; it does not happen for long. */
+enum { RESOLVE_TRIES = 64 };
+
+int kh_root_open(struct kh_root *ret, const char *dir, struct kh_err *err)
+{
+        char link[64];
+        ssize_t n;
+
+        *ret = (struct kh_root){ .fd = open(dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC) };
+        if (ret->fd < 0)
+                return kh_fail(err, -errno, "open '%s': %s", dir, kh_strerror(errno));
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", ret->fd);
+        n = readlink(link, ret->prefix, sizeof(ret->prefix) - 1);
+        if (n < 0 || (size_t)n == sizeof(ret->prefix) - 1) {
+                kh_root_close(ret);
+                return kh_fail(err, -EIO, "cannot tell the path of '%s': is /proc mounted?", dir);
+        }
+        ret->prefix[n == 1 ? 0 : n] = '\0';
+        ret->is_own = n == 1;
+        return 0;
+}
+
+void kh_root_close(struct kh_root *root)
+{
+        kh_closep(&root->fd);
+}
+
+/* Within another root the kernel has to keep links inside: without openat2() there is no way. */
+int kh_root_openat(const struct kh_root *root, const char *path, int flags, mode_t mode)
+{
+        struct open_how how = {
+                .flags = (unsigned)flags | O_CLOEXEC,
+                .mode = mode,
+                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        };
+        long fd = -1;
+
+        if (*path != '/')
+                return -EINVAL;
+        if (root->is_own) {
+                fd = open(path, flags | O_CLOEXEC, mode);
+                return fd < 0 ? -errno : (int)fd;
+        }
+        for (int i = 0; i < RESOLVE_TRIES; i++) {
+                fd = syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
+                if (fd >= 0 || errno != EAGAIN)
+                        break;
+        }
+        return fd < 0 ? -errno : (int)fd;
+}
+
+/* Where a descriptor of something in the root lies in it. */
+static int path_of(const struct kh_root *root, int fd, char *ret)
+{
+        char link[64], path[PATH_MAX];
+        size_t prefix = strlen(root->prefix);
+        ssize_t n;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n < 0)
+                return -errno;
+        path[n] = '\0';
+        if ((size_t)n < prefix || memcmp(path, root->prefix, prefix) != 0)
+                return -EXDEV;
+        (void)snprintf(ret, PATH_MAX, "%s", path[prefix] ? path + prefix : "/");
+        return 0;
+}
+
+/* A link to nothing would be replaced by a file, and nobody could say what it was. */
+static bool is_dangling(const struct kh_root *root, const char *path)
+{
+        kh_cleanup(kh_closep) int fd = kh_root_openat(root, path, O_PATH | O_NOFOLLOW, 0);
+
+        return fd >= 0;
+}
+
+int kh_root_resolve(const struct kh_root *root, const char *path, char *ret, struct kh_err *err)
+{
+        char known[PATH_MAX]; /* the longest part of PATH that exists */
+        size_t length = strlen(path), n;
+        int r;
+
+        if (*path != '/' || length >= sizeof(known))
+                return kh_fail(err, -EINVAL, "'%.80s' is no absolute path, or too long", path);
+        memcpy(known, path, length + 1);
+        for (;;) {
+                kh_cleanup(kh_closep) int fd =
+                        kh_root_openat(root, *known ? known : "/", O_PATH, 0);
+
+                r = fd < 0 ? fd : path_of(root, fd, ret);
+                if (r != -ENOENT || !*known)
+                        break;
+                if (is_dangling(root, known)) {
+                        r = -ELOOP;
+                        break;
+                }
+                *strrchr(known, '/') = '\0';
+        }
+        if (r < 0)
+                return kh_fail(err, r, "'%s%s': %s", root->prefix, path,
+                        r == -ELOOP ? "a link that leads nowhere" : kh_strerror(r));
+        n = strcmp(ret, "/") == 0 ? 0 : strlen(ret);
+        if (n + length - strlen(known) >= PATH_MAX)
+                return kh_fail(err, -ENAMETOOLONG, "the path '%s' is too long", path);
+        if (path[strlen(known)])
+                memcpy(ret + n, path + strlen(known), length - strlen(known) + 1);
+        return 0;
+}
+
+int kh_root_open_parent(const struct kh_root *root, const char *path, const char **ret_name)
+{
+        char directory[PATH_MAX];
+        const char *slash = strrchr(path, '/');
+
+        if (!slash || !slash[1] || (size_t)(slash - path) >= sizeof(directory))
+                return -EINVAL;
+        (void)snprintf(directory, sizeof(directory), "%.*s/", (int)(slash - path), path);
+        *ret_name = slash + 1;
+        return kh_root_openat(root, directory, O_RDONLY | O_DIRECTORY, 0);
+}
+
+bool kh_root_exists(const struct kh_root *root, const char *path)
+{
+        struct stat st;
+
+        return kh_root_stat(root, path, &st) == 0;
+}
+
+int kh_root_stat(const struct kh_root *root, const char *path, struct stat *ret)
+{
+        kh_cleanup(kh_closep) int fd = kh_root_openat(root, path, O_PATH, 0);
+
+        if (fd < 0)
+                return fd;
+        return fstat(fd, ret) < 0 ? -errno : 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void close_dirp(DIR **dir)
+{
+        if (*dir)
+                closedir(*dir);
+}
+
+int kh_root_list(
+        const struct kh_root *root, const char *path, struct kh_names *ret, struct kh_err *err)
+{
+        int fd = kh_root_openat(root, path, O_RDONLY | O_DIRECTORY, 0);
+        kh_cleanup(close_dirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+
+        ret->n = 0;
+        if (fd == -ENOENT)
+                return 0;
+        if (!dir) {
+                kh_close(fd);
+                return kh_fail(err, -errno, "open directory '%s': %s", path,
+                        kh_strerror(fd < 0 ? fd : errno));
+        }
+        while ((entry = readdir(dir))) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                if (ret->n == KH_NAMES_MAX || !(ret->v[ret->n] = strdup(entry->d_name))) {
+                        kh_names_done(ret);
+                        return kh_fail(err, -E2BIG, "'%s' holds too many files", path);
+                }
+                ret->n++;
+        }
+        qsort(ret->v, ret->n, sizeof(ret->v[0]), compare_names);
+        return 0;
+}
+
+void kh_names_done(struct kh_names *names)
+{
+        while (names->n)
+                free(names->v[--names->n]);
+}
+
+int kh_root_read(
+        const struct kh_root *root, const char *path, struct kh_text *ret, struct kh_err *err)
+{
+        kh_cleanup(kh_closep) int fd =
+                kh_root_openat(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+        struct stat st;
+        ssize_t got = 1;
+
+        *ret = (struct kh_text){ 0 };
+        if (fd == -ENOENT)
+                return 0;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return kh_fail(err, fd < 0 ? fd : -errno, "open '%s': %s", path,
+                        kh_strerror(fd < 0 ? fd : errno));
+        if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+                return kh_fail(
+                        err, -EFBIG, "'%s' is no regular file of at most %d bytes", path, FILE_MAX);
+        kh_text_put(ret, "", 0);
+        while (got > 0 && ret->n <= FILE_MAX) {
+                char *room = kh_text_reserve(ret, 64 * 1024);
+
+                got = room ? read(fd, room, 64 * 1024) : -ENOMEM;
+                if (got > 0)
+                        ret->n += (size_t)got;
+        }
+        if (got == 0) {
+                kh_text_put(ret, "", 0);
+                return 0;
+        }
+        kh_text_done(ret);
+        return kh_fail(err, -EIO, "read '%s': %s", path, kh_strerror(errno));
+}
+
+bool kh_path_join(char *ret, const char *directory, const char *name)
+{
+        return snprintf(ret, PATH_MAX, "%s/%s", directory, name) < PATH_MAX;
+}

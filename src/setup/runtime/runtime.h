@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runtimes' plans, and what those of one family share. */
+#pragma once
+
+#include "setup/setup.h"
+#include "setup/toml.h"
+
+int kh_plan_crio(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+int kh_plan_podman(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+int kh_plan_containerd(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+int kh_plan_embedded_containerd(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+int kh_plan_docker(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+
+/* More directories than any configuration names. */
+enum { KH_HOOKS_DIRS_MAX = 32 };
+
+/* The directories that a runtime reads hooks from, in its order. */
+struct kh_hooks_dirs {
+        char *v[KH_HOOKS_DIRS_MAX];
+        unsigned n;
+};
+
+/* Copies PATH to the end of the list; false when it is full. */
+bool kh_hooks_dirs_add(struct kh_hooks_dirs *dirs, struct kh_span path);
+void kh_hooks_dirs_done(struct kh_hooks_dirs *dirs);
+
+/*
+ * What the configuration at PATH, if it is there, makes of them: `hooks_dir` of the table at KEY
+ * takes their place.
+ */
+int kh_hooks_dirs_read(const struct kh_root *root, const char *path, const struct kh_toml_key *key,
+        struct kh_hooks_dirs *dirs, struct kh_err *err);
+
+/*
+ * The hooks' files in the first of DIRS that can have them; where none can, in /etc, which DROP_IN,
+ * a configuration of ours with a table named SECTION, then adds to them.
+ */
+int kh_plan_hooksd(struct kh_setup *s, enum kh_owner owner, const struct kh_hooks_dirs *dirs,
+        const char *drop_in, const char *section, struct kh_plan *plan, struct kh_err *err);

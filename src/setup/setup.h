@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Setting the hook up on a node, and undoing it. What a runtime needs is a plan: for each file what
+ * it is without us and what it is with us. Installing, undoing, comparing and showing are then the
+ * same for all of them.
+ */
+#pragma once
+
+#include "setup/journal.h"
+#include "spec/hooks.h"
+
+#include <sys/types.h>
+
+enum { KH_HOOK_ARGUMENTS_MAX = 64, KH_RUNTIMES_MAX = 16, KH_STAGES_MAX = 6 };
+
+/* What `install` was told; what is empty or NULL has its default. */
+struct kh_setup_options {
+        const char *host_root;
+        const char *bin_dir;                   /* where the programs shall go */
+        const char *source_dir;                /* where they come from */
+        const char *runtimes[KH_RUNTIMES_MAX]; /* none: all that there are */
+        unsigned n_runtimes;
+        const char *stages[KH_STAGES_MAX];
+        unsigned n_stages;
+        const char *arguments[KH_HOOK_ARGUMENTS_MAX]; /* the hook's own options */
+        unsigned n_arguments;
+        uint64_t timeout_ns; /* the hook's; 0: its default */
+        bool docker_default;
+        const char *runtime_path; /* what the wrapper calls */
+};
+
+/* One runtime of this node. */
+struct kh_instance {
+        enum kh_owner owner;
+        char version[32];
+        unsigned major, minor;
+        char program[PATH_MAX];      /* its daemon, or itself */
+        char config[PATH_MAX];       /* the configuration that it was started with, or would be */
+        pid_t pid;                   /* of its daemon; 0: it does not run, or has none */
+        uint64_t started_ns;         /* of the daemon, in boot time */
+        struct kh_text command_line; /* of the daemon, words that end in NUL */
+        char evidence[160];          /* how we know */
+};
+
+struct kh_edit {
+        struct kh_edit *next;
+        char *path; /* resolved */
+        enum kh_format format;
+        unsigned owners;
+        mode_t mode;
+        struct kh_text current, base, after;
+        const struct kh_record *record; /* NULL: there is none */
+        bool is_stuck;                  /* to be undone, but nobody can tell what of it is ours */
+};
+
+struct kh_plan {
+        struct kh_edit *edits; /* in the order of their writing */
+        struct kh_text notes;  /* what a person should know, a line each */
+};
+
+struct kh_setup {
+        struct kh_root root;
+        struct kh_journal journal;
+        struct kh_setup_options options;
+        struct kh_text settings; /* what `options` points into, when they were read back */
+        struct kh_instance instances[KH_OWNER_COUNT];
+        unsigned n_instances;
+        char bin_dir[PATH_MAX]; /* where the programs are, or go; "" when nowhere */
+        struct kh_text kept;    /* programs that an uninstall left, and why, a line each */
+        int lock;
+};
+
+/* What setting a runtime up takes. */
+struct kh_runtime {
+        /* Appends its edits and notes to PLAN; a failure's message says what to do by hand. */
+        int (*plan)(struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan,
+                struct kh_err *err);
+        const char *service; /* of systemd; NULL: it has no daemon that must read the change */
+        int signal;          /* that makes it read the change; 0: it has to be restarted */
+};
+
+extern const struct kh_runtime kh_runtimes[KH_OWNER_COUNT];
+
+/*
+ * Opens the node: its root, its journal, its runtimes. With LOCK it waits a while for whoever else
+ * is at work, and *RET is the only one that is until kh_setup_close().
+ */
+int kh_setup_open(struct kh_setup *ret, const struct kh_setup_options *options, bool lock,
+        struct kh_err *err);
+void kh_setup_close(struct kh_setup *s);
+
+/* Takes the options of the last install, but for those that say where and which; 0: there was none.
+ */
+int kh_setup_recall(struct kh_setup *s, struct kh_err *err);
+int kh_setup_remember(struct kh_setup *s, struct kh_err *err);
+
+/* Whether the options ask for it. */
+bool kh_setup_wants(const struct kh_setup *s, enum kh_owner owner);
+
+/* Fills PLAN for an instance. */
+int kh_plan_for(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+
+/* What PLAN would become where there is nothing of ours any more: for the runtimes in OWNERS. */
+int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, struct kh_err *err);
+
+void kh_plan_done(struct kh_plan *plan);
+
+/*
+ * For the runtimes' plans: an edit of the file at PATH. The caller fills `after`, from `base`; NULL
+ * when it failed.
+ */
+struct kh_edit *kh_plan_edit(struct kh_setup *s, struct kh_plan *plan, enum kh_owner owner,
+        enum kh_format format, const char *path, struct kh_err *err);
+
+/* Makes it so, or as it was. */
+int kh_plan_apply(struct kh_setup *s, const struct kh_plan *plan, struct kh_err *err);
+int kh_plan_revert(
+        struct kh_setup *s, unsigned owners, const struct kh_plan *plan, struct kh_err *err);
