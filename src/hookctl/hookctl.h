@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kubearmor-hook.h"
+#include "setup/setup.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,10 @@ struct kh_settings {
         bool no_headers;
         bool color;
         uint64_t pid, mntns, pidns, cgroup; /* of `whose`; 0: not asked by */
+        struct kh_setup_options setup;      /* what the sub-commands of set-up have to do */
+        bool dry_run;
+        bool restart;
+        unsigned wait_ms;
 };
 
 enum kh_option_id {
@@ -64,6 +69,24 @@ enum kh_option_id {
         KH_OPT_MNTNS,
         KH_OPT_PIDNS,
         KH_OPT_CGROUP,
+        KH_OPT_ON_RUNTIME,
+        KH_OPT_HOST_ROOT,
+        KH_OPT_DRY_RUN,
+        KH_OPT_RESTART,
+        KH_OPT_WAIT,
+        KH_OPT_BIN_DIR,
+        KH_OPT_SOURCE_DIR,
+        KH_OPT_STAGES,
+        KH_OPT_DOCKER_DEFAULT,
+        KH_OPT_RUNTIME_PATH,
+        KH_OPT_HOOK_SOCKET,
+        KH_OPT_HOOK_SPOOL,
+        KH_OPT_HOOK_TIMEOUT,
+        KH_OPT_HOOK_LOG,
+        KH_OPT_FAIL_CLOSED,
+        KH_OPT_EXEMPT_NAMESPACE,
+        KH_OPT_LISTENER_COMMAND,
+        KH_OPT_DENY_RUNTIME_SOCKETS,
         KH_OPT_HELP,
 };
 
@@ -84,6 +107,12 @@ extern const struct kh_command kh_command_inspect;
 extern const struct kh_command kh_command_whose;
 extern const struct kh_command kh_command_status;
 extern const struct kh_command kh_command_metrics;
+extern const struct kh_command kh_command_detect;
+extern const struct kh_command kh_command_install;
+extern const struct kh_command kh_command_uninstall;
+extern const struct kh_command kh_command_repair;
+extern const struct kh_command kh_command_verify;
+extern const struct kh_command kh_command_spec;
 
 /* A line on standard error, under the program's name; returns CODE. */
 __attribute__((format(printf, 2, 3))) enum kh_exit kh_report(

@@ -16,6 +16,12 @@ static const struct kh_command *const commands[] = {
         &kh_command_whose,
         &kh_command_status,
         &kh_command_metrics,
+        &kh_command_detect,
+        &kh_command_install,
+        &kh_command_verify,
+        &kh_command_repair,
+        &kh_command_uninstall,
+        &kh_command_spec,
 };
 
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -78,7 +84,7 @@ static enum kh_exit fail_command(const char *name)
 static void print_help(FILE *f)
 {
         (void)fputs("Usage: kubearmor-hookctl [OPTION]... COMMAND [OPTION]...\n\n"
-                    "Show what runs in containers on this node.\n\n"
+                    "Show what runs in containers on this node, and set it up to tell.\n\n"
                     "Commands:\n",
                 f);
         for (size_t i = 0; i < N_COMMANDS; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hookctl/options.h"
+#include "hookctl/setup_options.h"
 
 #include "base/clock.h"
 #include "base/number.h"
@@ -37,6 +38,24 @@ static const struct option_text catalogue[] = {
         [KH_OPT_MNTNS]      = { 0,   "mntns", "INODE", "by a mount namespace's inode number" },
         [KH_OPT_PIDNS]      = { 0,   "pidns", "INODE", "by a pid namespace's inode number" },
         [KH_OPT_CGROUP]     = { 0,   "cgroup", "ID", "by a cgroup's id in the v2 hierarchy" },
+        [KH_OPT_ON_RUNTIME] = { 0,   "runtime", "NAME", "only this one (repeatable)" },
+        [KH_OPT_HOST_ROOT]  = { 0,   "host-root", "DIR", "the host's root, as mounted here" },
+        [KH_OPT_DRY_RUN]    = { 0,   "dry-run", NULL, "show what would change, change nothing" },
+        [KH_OPT_RESTART]    = { 0,   "restart", NULL, "restart the daemons that have to be" },
+        [KH_OPT_WAIT]       = { 0,   "wait", "DURATION", "wait so long for the last step" },
+        [KH_OPT_BIN_DIR]    = { 0,   "bin-dir", "DIR", "where the hook goes on the host" },
+        [KH_OPT_SOURCE_DIR] = { 0,   "source-dir", "DIR", "where the hook comes from" },
+        [KH_OPT_STAGES]     = { 0,   "stages", "NAME[,NAME]", "(createRuntime,poststop)" },
+        [KH_OPT_DOCKER_DEFAULT] = { 0, "docker-default", NULL, "for all of Docker's containers" },
+        [KH_OPT_RUNTIME_PATH]   = { 0, "runtime-path", "PATH", "what Docker's wrapper calls" },
+        [KH_OPT_HOOK_SOCKET]    = { 0, "socket", "PATH", "the hook's: where it tells" },
+        [KH_OPT_HOOK_SPOOL]     = { 0, "spool", "DIR", "the hook's: where events wait" },
+        [KH_OPT_HOOK_TIMEOUT]   = { 0, "timeout", "DURATION", "the hook's: its deadline (1s)" },
+        [KH_OPT_HOOK_LOG]       = { 0, "log", "FILE", "the hook's: what went wrong" },
+        [KH_OPT_FAIL_CLOSED]    = { 0, "fail-closed", NULL, "the hook's: refuse unannounced" },
+        [KH_OPT_EXEMPT_NAMESPACE] = { 0, "exempt-namespace", "NAME", "the hook's (repeatable)" },
+        [KH_OPT_LISTENER_COMMAND] = { 0, "listener-command", "PATH", "the hook's (repeatable)" },
+        [KH_OPT_DENY_RUNTIME_SOCKETS] = { 0, "deny-runtime-sockets", NULL, "the hook's" },
         [KH_OPT_HELP]       = { 'h', "help", NULL, "this text" },
 };
 /* clang-format on */
@@ -222,7 +241,7 @@ static bool apply(const struct kh_command *command, enum kh_option_id id, const 
         case KH_OPT_CGROUP:
                 return read_number(value, UINT64_MAX, &s->cgroup);
         default:
-                return apply_filter(id, value, s);
+                return kh_apply_setup_option(id, value, s) || apply_filter(id, value, s);
         }
 }
 

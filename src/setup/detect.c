@@ -244,28 +244,32 @@ static bool detect_one(const struct kh_setup *s, enum kh_owner owner, struct kh_
                 return false;
         find_version(s, i);
         find_config(i, owner);
-        if (i->pid)
-                (void)snprintf(
-                        i->evidence, sizeof(i->evidence), "process %d, %.100s", i->pid, i->program);
-        else
-                (void)snprintf(i->evidence, sizeof(i->evidence), "%.100s%s", i->program,
-                        signs[owner].process ? ", not running" : "");
+        i->evidence = i->pid                 ? "its daemon runs"
+                      : signs[owner].process ? "its program is there, and does not run"
+                                             : "its program is there";
         return true;
 }
 
 void kh_detect(struct kh_setup *s)
 {
+        kh_detect_done(s);
         for (int owner = 0; owner < KH_OWNER_COUNT; owner++) {
                 if (detect_one(s, (enum kh_owner)owner, &s->instances[s->n_instances]))
                         s->n_instances++;
         }
 }
 
+void kh_detect_done(struct kh_setup *s)
+{
+        while (s->n_instances)
+                kh_text_done(&s->instances[--s->n_instances].command_line);
+}
+
 bool kh_has_read(const struct kh_instance *i, const struct kh_record *record)
 {
         char boot_id[sizeof(record->boot_id)];
 
-        if (!i->pid || !record)
+        if (!i->pid || !record || record->changed_ns == 0)
                 return true;
         kh_boot_id(boot_id, sizeof(boot_id));
         return strcmp(boot_id, record->boot_id) != 0 || i->started_ns >= record->changed_ns;

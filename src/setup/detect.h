@@ -4,8 +4,9 @@
 
 #include "setup/setup.h"
 
-/* Fills s->instances. */
+/* Fills s->instances, anew if they are. */
 void kh_detect(struct kh_setup *s);
+void kh_detect_done(struct kh_setup *s);
 
 /* The value of an option of the daemon's command line, --NAME or -LETTER (0: none); NULL: not
  * given. */

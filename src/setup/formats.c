@@ -8,6 +8,7 @@
 
 const char *const kh_format_name[KH_FORMAT_COUNT] = {
         [KH_FORMAT_OWN] = "own",
+        [KH_FORMAT_WRAPPER] = "wrapper",
         [KH_FORMAT_LOADED] = "loaded",
         [KH_FORMAT_SPEC] = "spec",
         [KH_FORMAT_DOCKER] = "docker",
@@ -48,9 +49,22 @@ int kh_format_strip(enum kh_format format, struct kh_span text, const struct kh_
                         kh_text_done(ret);
                 return r;
         case KH_FORMAT_OWN:
+        case KH_FORMAT_WRAPPER:
         case KH_FORMAT_LOADED:
         case KH_FORMAT_COUNT:
                 break;
         }
         return 0;
+}
+
+int kh_format_hold(enum kh_format format, struct kh_span text, const struct kh_text *base,
+        struct kh_text *ret, struct kh_err *err)
+{
+        const struct kh_member_path hooks = KH_MEMBER(KH_SPAN("hooks"));
+
+        if (format == KH_FORMAT_DOCKER)
+                return kh_docker_strip_default(text, kh_text_view(base), ret, err);
+        if (format != KH_FORMAT_WRAPPER)
+                return -ENOTSUP;
+        return kh_json_remove(text, &hooks, ret, err) < 0 ? err->code : 0;
 }

@@ -99,6 +99,8 @@ static bool read_member(
                 return kh_json_u64(j, UINT64_MAX, &r->changed_ns);
         if (kh_span_eq(key, KH_SPAN("owners")))
                 return read_owners(j, &r->owners);
+        if (kh_span_eq(key, KH_SPAN("awaits")))
+                return read_owners(j, &r->awaits);
         if (!kh_json_string(j, &value))
                 return false;
         if (kh_span_eq(key, KH_SPAN("path"))) {
@@ -247,9 +249,9 @@ struct kh_record *kh_journal_get(struct kh_journal *j, enum kh_record_kind kind,
         return r;
 }
 
-static void put_owners(struct kh_buf *b, unsigned owners)
+static void put_owners(struct kh_buf *b, struct kh_span key, unsigned owners)
 {
-        kh_json_put_key(b, KH_SPAN("owners"));
+        kh_json_put_key(b, key);
         kh_json_open(b, '[');
         for (int i = 0; i < KH_OWNER_COUNT; i++) {
                 if (!(owners >> i & 1))
@@ -278,7 +280,8 @@ static bool write_record(const struct kh_record *r, struct kh_text *out)
         kh_json_put_str_member(&b, KH_SPAN("path"), kh_span_of(r->path));
         kh_json_put_str_member(&b, KH_SPAN("kind"), kh_span_of(kind_name[r->kind]));
         kh_json_put_str_member(&b, KH_SPAN("format"), kh_span_of(kh_format_name[r->format]));
-        put_owners(&b, r->owners);
+        put_owners(&b, KH_SPAN("owners"), r->owners);
+        put_owners(&b, KH_SPAN("awaits"), r->awaits);
         kh_json_put_str_member(&b, KH_SPAN("boot"), kh_span_of(r->boot_id));
         kh_json_put_u64_member(&b, KH_SPAN("changed"), r->changed_ns);
         put_size(&b, KH_SPAN("base"), &r->base);

@@ -45,9 +45,10 @@ struct kh_record {
         enum kh_record_kind kind;
         enum kh_format format;
         unsigned owners; /* 1 << enum kh_owner */
+        unsigned awaits; /* of a program: whose daemons may call it until they are restarted */
         char *path;      /* resolved */
         struct kh_text base, after;
-        uint64_t changed_ns; /* boot time of the last change of the file */
+        uint64_t changed_ns; /* boot time of the last change of the file; 0: all have read it */
         char boot_id[40];    /* of the boot that this was in */
 };
 

@@ -103,28 +103,33 @@ int kh_json_set_hooks(struct kh_span text, const struct kh_stage_hooks *hooks, s
         return finish(ret, &room, r);
 }
 
+int kh_docker_strip_default(
+        struct kh_span text, struct kh_span base, struct kh_text *ret, struct kh_err *err)
+{
+        const struct kh_member_path path = KH_MEMBER(KH_SPAN("default-runtime"));
+        struct kh_span now, before;
+
+        if (kh_json_get(text, &path, &now, err) < 0 || kh_json_get(base, &path, &before, err) < 0)
+                return err->code;
+        if (!kh_span_eq(now, KH_SPAN("\"" KH_DOCKER_RUNTIME "\""))) {
+                kh_text_span(ret, text);
+                return ret->failed ? kh_fail(err, -ENOMEM, "out of memory") : 0;
+        }
+        if (before.p)
+                return kh_json_set(text, &path, before, ret, err);
+        return kh_json_remove(text, &path, ret, err) < 0 ? err->code : 0;
+}
+
 int kh_docker_strip(
         struct kh_span text, struct kh_span base, struct kh_text *ret, struct kh_err *err)
 {
-        const struct kh_member_path runtime =
+        const struct kh_member_path path =
                 KH_MEMBER(KH_SPAN("runtimes"), KH_SPAN(KH_DOCKER_RUNTIME));
-        const struct kh_member_path fallback = KH_MEMBER(KH_SPAN("default-runtime"));
         struct kh_text bare = { 0 };
-        struct kh_span now, before;
-        int r = kh_json_remove(text, &runtime, &bare, err);
+        int r = kh_docker_strip_default(text, base, &bare, err);
 
-        if (r >= 0)
-                r = kh_json_get(kh_text_view(&bare), &fallback, &now, err);
-        if (r >= 0)
-                r = kh_json_get(base, &fallback, &before, err);
-        if (r < 0 || !kh_span_eq(now, KH_SPAN("\"" KH_DOCKER_RUNTIME "\""))) {
-                if (r >= 0)
-                        *ret = kh_text_take(&bare);
-        } else if (before.p) {
-                r = kh_json_set(kh_text_view(&bare), &fallback, before, ret, err);
-        } else {
-                r = kh_json_remove(kh_text_view(&bare), &fallback, ret, err);
-        }
+        if (r == 0)
+                r = kh_json_remove(kh_text_view(&bare), &path, ret, err);
         kh_text_done(&bare);
         return r < 0 ? r : 0;
 }

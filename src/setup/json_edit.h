@@ -30,9 +30,11 @@ int kh_json_set_hooks(struct kh_span text, const struct kh_stage_hooks *hooks, s
 int kh_json_strip_hooks(struct kh_span text, struct kh_text *ret, struct kh_err *err);
 
 /*
- * A daemon.json without our runtime, and with the default runtime that BASE (may be absent) has
- * where it has ours.
+ * A daemon.json with the default runtime that BASE (may be absent) has where it has ours; and
+ * without our runtime as well.
  */
+int kh_docker_strip_default(
+        struct kh_span text, struct kh_span base, struct kh_text *ret, struct kh_err *err);
 int kh_docker_strip(
         struct kh_span text, struct kh_span base, struct kh_text *ret, struct kh_err *err);
 

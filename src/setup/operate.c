@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "setup/command.h"
 #include "setup/detect.h"
+#include "setup/file.h"
 #include "setup/programs.h"
 #include "setup/runtime/runtime.h"
 
@@ -13,6 +14,16 @@
 
 /* A daemon of a busy node takes its time to stop and start. */
 #define RELOAD_NS (120 * KH_NS_PER_S)
+
+/*
+ * A start that has read the hooks' files executes the hook soon after: so long it is left there.
+ * And how often it is looked whether the last container is gone that names it.
+ */
+enum { START_MS = 2000, POLL_MS = 200, READ_POLL_MS = 20 };
+
+/* A daemon that shows by nothing that it has read its configuration is not waited for any longer.
+ */
+#define RELEASE_NS (5 * KH_NS_PER_S)
 
 const char *const kh_state_name[KH_STATE_COUNT] = {
         [KH_STATE_ABSENT] = "absent",
@@ -28,10 +39,10 @@ const struct kh_runtime kh_runtimes[KH_OWNER_COUNT] = {
         [KH_OWNER_CRIO] = { kh_plan_crio, "crio", 0 },
         [KH_OWNER_PODMAN] = { kh_plan_podman, NULL, 0 },
         [KH_OWNER_CONTAINERD] = { kh_plan_containerd, "containerd", 0 },
-        [KH_OWNER_K3S] = { kh_plan_embedded_containerd, "k3s", 0 },
-        [KH_OWNER_RKE2] = { kh_plan_embedded_containerd, "rke2-server", 0 },
-        [KH_OWNER_K0S] = { kh_plan_embedded_containerd, "k0scontroller", 0 },
-        [KH_OWNER_MICROK8S] = { kh_plan_embedded_containerd, "snap.microk8s.daemon-containerd", 0 },
+        [KH_OWNER_K3S] = { kh_plan_k3s, "k3s", 0 },
+        [KH_OWNER_RKE2] = { kh_plan_k3s, "rke2-server", 0 },
+        [KH_OWNER_K0S] = { kh_plan_by_hand, "k0scontroller", 0 },
+        [KH_OWNER_MICROK8S] = { kh_plan_by_hand, "snap.microk8s.daemon-containerd", 0 },
         [KH_OWNER_DOCKER] = { kh_plan_docker, "docker", SIGHUP },
 };
 
@@ -58,7 +69,7 @@ unsigned kh_wanted_owners(const struct kh_setup *s)
 bool kh_is_waiting(const struct kh_view *view)
 {
         for (const struct kh_edit *e = view->plan.edits; e; e = e->next) {
-                if (e->format != KH_FORMAT_OWN && !kh_has_read(view->instance, e->record))
+                if (kh_format_is_loaded(e->format) && !kh_has_read(view->instance, e->record))
                         return true;
         }
         return false;
@@ -107,7 +118,9 @@ static void find_state(struct kh_setup *s, struct kh_view *v)
                 set_state(v, KH_STATE_DRIFTED, "somebody has undone", t.first_wanting);
         else if (t.set == 0)
                 set_state(v, KH_STATE_ABSENT, "", NULL);
-        else if (kh_programs_check(s, KH_HOOK_NAME, &v->why) < 0)
+        else if (kh_programs_check(s, KH_HOOK_NAME, &v->why) < 0 ||
+                 (v->instance->owner == KH_OWNER_DOCKER &&
+                         kh_programs_check(s, KH_WRAPPER_NAME, &v->why) < 0))
                 v->state = KH_STATE_BROKEN;
         else if (kh_is_waiting(v))
                 set_state(v, KH_STATE_WAITING, "its daemon has not read the change yet", NULL);
@@ -129,10 +142,12 @@ void kh_survey(struct kh_setup *s, struct kh_views *ret)
                         continue;
                 *v = (struct kh_view){ .instance = instance, .why = why };
                 ret->n++;
-                if (has_place && kh_plan_for(s, instance, &v->plan, &v->why) == 0)
+                if (has_place && kh_plan_for(s, instance, &v->plan, &v->why) == 0) {
                         find_state(s, v);
-                else
+                } else {
                         v->state = KH_STATE_REFUSED;
+                        kh_plan_drop_edits(&v->plan);
+                }
         }
 }
 
@@ -176,8 +191,30 @@ int kh_install(struct kh_setup *s, struct kh_views *views, struct kh_err *err)
 int kh_uninstall(
         struct kh_setup *s, unsigned owners, const struct kh_plan *undo, struct kh_err *err)
 {
-        int r = kh_plan_revert(s, owners, undo, err);
+        return kh_plan_revert(s, owners, undo, err);
+}
 
+static void pause_ms(unsigned ms)
+{
+        const struct timespec length = { .tv_sec = ms / 1000,
+                .tv_nsec = (long)(ms % 1000 * KH_NS_PER_MS) };
+
+        (void)nanosleep(&length, NULL);
+}
+
+int kh_uninstall_programs(struct kh_setup *s, uint64_t deadline_ns, struct kh_err *err)
+{
+        int r = 0;
+
+        if (s->journal.records)
+                pause_ms(START_MS);
+        do {
+                kh_detect(s);
+                r = kh_plan_clear(s, err);
+                if (r < 0 || !s->kept.p || kh_left_ns(deadline_ns) == 0)
+                        break;
+                pause_ms(POLL_MS);
+        } while (true);
         kh_journal_tidy(&s->journal);
         return r;
 }
@@ -228,7 +265,21 @@ static int reload_by_systemd(
         return r;
 }
 
-int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
+/* Nobody sees by a daemon's start that a signal has made it read its files. */
+static int mark_read(struct kh_setup *s, enum kh_owner owner, struct kh_err *err)
+{
+        int r = 0;
+
+        for (struct kh_record *p = s->journal.records; p && r == 0; p = p->next) {
+                if (p->kind != KH_RECORD_FILE || !(p->owners >> owner & 1))
+                        continue;
+                p->changed_ns = 0;
+                r = kh_journal_write(&s->journal, p, err);
+        }
+        return r;
+}
+
+static int reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
 {
         char systemctl[PATH_MAX];
 
@@ -242,4 +293,83 @@ int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *er
         }
         return kh_fail(err, -EOPNOTSUPP, "there is no systemd: restart %s yourself",
                 kh_owner_name[i->owner]);
+}
+
+int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
+{
+        int r = reload(s, i, err);
+
+        return r < 0 || !kh_runtimes[i->owner].signal ? r : mark_read(s, i->owner, err);
+}
+
+/* What a daemon has let go of it calls no more. */
+static int forget_awaiting(struct kh_setup *s, enum kh_owner owner, struct kh_err *err)
+{
+        int r = 0;
+
+        for (struct kh_record *p = s->journal.records; p && r == 0; p = p->next) {
+                if (!(p->awaits >> owner & 1))
+                        continue;
+                p->awaits &= ~(1U << owner);
+                r = kh_journal_write(&s->journal, p, err);
+        }
+        return r;
+}
+
+/* The file as it is, until it is that again; a record says so to whoever finds it in between. */
+static int show_docker(struct kh_setup *s, const struct kh_instance *i, const char *path,
+        const struct kh_text *now, const struct kh_text *meanwhile, struct kh_err *err)
+{
+        struct kh_edit edit = { .path = (char *)path,
+                .format = KH_FORMAT_DOCKER,
+                .mode = 0644,
+                .current = *now,
+                .base = *now,
+                .after = *meanwhile };
+        const struct kh_plan plan = { .edits = &edit };
+        bool is_ours = kh_journal_find(&s->journal, path) != NULL;
+        int r = is_ours ? kh_file_set(&s->root, path, kh_text_view(meanwhile), 0644, now, err)
+                        : kh_plan_apply(s, &plan, err);
+        ino_t before = kh_docker_runtimes(s, i);
+        uint64_t deadline_ns = kh_boottime_ns() + RELEASE_NS;
+        int back;
+
+        if (r == 0)
+                r = reload(s, i, err);
+        while (r == 0 && kh_left_ns(deadline_ns)) {
+                pause_ms(READ_POLL_MS);
+                r = kh_docker_runtimes(s, i) != before;
+        }
+        back = kh_file_set(&s->root, path, kh_text_view(now), 0644, meanwhile, err);
+        if (back == 0 && !is_ours)
+                back = kh_journal_forget(&s->journal, kh_journal_find(&s->journal, path), err);
+        return back < 0 ? back : r;
+}
+
+/*
+ * dockerd keeps at a signal what its configuration does not name any more. So it is shown one that
+ * names other values, for as long as it takes to read that.
+ */
+static int release_docker(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
+{
+        struct kh_text now = { 0 }, meanwhile = { 0 };
+        char path[PATH_MAX];
+        int r = kh_root_resolve(&s->root, i->config, path, err);
+
+        if (r == 0)
+                r = kh_root_read(&s->root, path, &now, err);
+        if (r == 0)
+                r = kh_docker_name_defaults(kh_text_view(&now), &meanwhile, err);
+        if (r == 0)
+                r = show_docker(s, i, path, &now, &meanwhile, err);
+        if (r > 0)
+                r = forget_awaiting(s, i->owner, err);
+        kh_text_done(&now);
+        kh_text_done(&meanwhile);
+        return r;
+}
+
+int kh_release(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
+{
+        return i->owner == KH_OWNER_DOCKER ? release_docker(s, i, err) : reload(s, i, err);
 }

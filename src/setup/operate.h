@@ -37,9 +37,18 @@ void kh_views_done(struct kh_views *views);
 /* Sets up each of them whose plan is not refused; the first failure ends it. */
 int kh_install(struct kh_setup *s, struct kh_views *views, struct kh_err *err);
 
-/* Those in OWNERS, or rather whatever of them is recorded. */
+/*
+ * Undoes those in OWNERS, by the plan of kh_plan_undo(). The programs stay for now: who has read
+ * the configuration before may be about to call them.
+ */
 int kh_uninstall(
         struct kh_setup *s, unsigned owners, const struct kh_plan *undo, struct kh_err *err);
+
+/*
+ * Removes the programs that nothing calls any more. What does, s->kept says; with a deadline it is
+ * waited for.
+ */
+int kh_uninstall_programs(struct kh_setup *s, uint64_t deadline_ns, struct kh_err *err);
 
 /* The runtimes that the options ask for, whether the node still has them or not. */
 unsigned kh_wanted_owners(const struct kh_setup *s);
@@ -53,5 +62,8 @@ bool kh_is_waiting(const struct kh_view *view);
 /* What has a runtime's daemon read its configuration: a command line, into RET. */
 void kh_reload_command(const struct kh_instance *i, struct kh_text *ret);
 
-/* Does it. */
+/* Does it, after an install. */
 int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err);
+
+/* Has the daemon go on without what an uninstall has taken out of its configuration. */
+int kh_release(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plans: made from what is there, and carried out one file at a time. */
 #include "base/cleanup.h"
+#include "setup/detect.h"
 #include "setup/file.h"
 #include "setup/programs.h"
 #include "setup/setup.h"
@@ -18,7 +19,7 @@ static struct kh_edit *free_edit(struct kh_edit *e)
         return NULL;
 }
 
-void kh_plan_done(struct kh_plan *plan)
+void kh_plan_drop_edits(struct kh_plan *plan)
 {
         while (plan->edits) {
                 struct kh_edit *e = plan->edits;
@@ -26,6 +27,11 @@ void kh_plan_done(struct kh_plan *plan)
                 plan->edits = e->next;
                 free_edit(e);
         }
+}
+
+void kh_plan_done(struct kh_plan *plan)
+{
+        kh_plan_drop_edits(plan);
         kh_text_done(&plan->notes);
 }
 
@@ -196,11 +202,16 @@ int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, stru
                 if (!e)
                         return kh_fail(err, -ENOMEM, "out of memory");
                 e->format = r->format;
-                e->owners = r->owners;
+                /* what was held back of an earlier undoing has no owner any more */
+                e->owners = r->format == KH_FORMAT_DOCKER ? 1U << KH_OWNER_DOCKER : r->owners;
                 e->is_stuck = fill_edit(s, e, err) < 0;
                 if (e->is_stuck)
                         kh_text_printf(&plan->notes, "%s\n", err->msg);
-                e->after = kh_text_of(kh_text_view(e->is_stuck ? &e->current : &e->base));
+                else if (e->current.p && kh_programs_hold(s, e->format))
+                        e->is_held = kh_format_hold(e->format, kh_text_view(&e->current), &r->base,
+                                             &e->after, err) == 0;
+                if (!e->is_held)
+                        e->after = kh_text_of(kh_text_view(e->is_stuck ? &e->current : &e->base));
         }
         return 0;
 }
@@ -222,13 +233,27 @@ static int remove_directory(struct kh_setup *s, struct kh_record *record, struct
         const char *name;
         kh_cleanup(kh_closep) int dir = kh_root_open_parent(&s->root, record->path, &name);
 
-        if (holds_records(s, record->path)) {
-                record->owners = 0;
-                return kh_journal_write(&s->journal, record, err);
-        }
+        if (holds_records(s, record->path))
+                return 0;
         if (dir >= 0)
                 (void)unlinkat(dir, name, AT_REMOVEDIR);
         return kh_journal_forget(&s->journal, record, err);
+}
+
+/* What containers need still stays, as ours, for a later uninstall. */
+static int hold_file(
+        struct kh_setup *s, struct kh_record *record, const struct kh_edit *e, struct kh_err *err)
+{
+        int r;
+
+        kh_text_done(&record->after);
+        record->after = kh_text_of(kh_text_view(&e->after));
+        record->owners = 0;
+        r = kh_journal_write(&s->journal, record, err);
+        if (r == 0 && !kh_text_eq(&e->current, &e->after))
+                r = kh_file_set(
+                        &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
+        return r;
 }
 
 static int revert_file(struct kh_setup *s, struct kh_record *record, const struct kh_plan *plan,
@@ -240,47 +265,106 @@ static int revert_file(struct kh_setup *s, struct kh_record *record, const struc
         kh_file_tidy(&s->root, record->path);
         if (e && e->is_stuck)
                 return 0;
+        if (e && e->is_held)
+                return hold_file(s, record, e, err);
         if (e && !kh_text_eq(&e->current, &e->after))
                 r = kh_file_set(
                         &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
         return r < 0 ? r : kh_journal_forget(&s->journal, record, err);
 }
 
-/* One record less these owners; gone with the last of them. */
+/* Those whose running daemon has read a file that is undone: it calls the programs until it reads
+ * that again. */
+static unsigned find_awaited(const struct kh_setup *s, const struct kh_plan *plan)
+{
+        unsigned awaited = 0;
+
+        for (const struct kh_edit *e = plan->edits; e; e = e->next) {
+                if (!kh_format_is_loaded(e->format) || kh_text_eq(&e->current, &e->after))
+                        continue;
+                for (unsigned i = 0; i < s->n_instances; i++) {
+                        const struct kh_instance *instance = &s->instances[i];
+
+                        /* a signal may have come that nobody told us of */
+                        if (e->owners >> instance->owner & 1 && instance->pid &&
+                                (kh_runtimes[instance->owner].signal ||
+                                        kh_has_read(instance, e->record)))
+                                awaited |= 1U << instance->owner;
+                }
+        }
+        return awaited;
+}
+
+/* Keeps that with the programs' records. */
+static int keep_awaited(struct kh_setup *s, unsigned awaited, struct kh_err *err)
+{
+        int r = 0;
+
+        for (struct kh_record *p = s->journal.records; p && awaited && r == 0; p = p->next) {
+                if (p->kind != KH_RECORD_PROGRAM)
+                        continue;
+                p->awaits |= awaited;
+                kh_journal_stamp(p);
+                r = kh_journal_write(&s->journal, p, err);
+        }
+        return r;
+}
+
+/* One file as it was; any record less these owners. */
 static int revert_record(struct kh_setup *s, struct kh_record *record, unsigned owners,
         const struct kh_plan *plan, struct kh_err *err)
 {
-        if (!goes(record, owners)) {
-                if (!(record->owners & owners))
-                        return 0;
-                record->owners &= ~owners;
-                return kh_journal_write(&s->journal, record, err);
-        }
-        switch (record->kind) {
-        case KH_RECORD_FILE:
+        if (record->kind == KH_RECORD_FILE && goes(record, owners))
                 return revert_file(s, record, plan, err);
-        case KH_RECORD_DIRECTORY:
-                return remove_directory(s, record, err);
+        if (!(record->owners & owners))
+                return 0;
+        record->owners &= ~owners;
+        return kh_journal_write(&s->journal, record, err);
+}
+
+int kh_plan_revert(
+        struct kh_setup *s, unsigned owners, const struct kh_plan *plan, struct kh_err *err)
+{
+        unsigned awaited = find_awaited(s, plan);
+        int r = keep_awaited(s, awaited, err);
+        struct kh_record *next;
+
+        for (struct kh_record *record = s->journal.records; record && r == 0; record = next) {
+                next = record->next;
+                r = revert_record(s, record, owners, plan, err);
+        }
+        /* once more: what a daemon read before now was not yet undone */
+        return r < 0 ? r : keep_awaited(s, awaited, err);
+}
+
+static int clear_record(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
+{
+        switch (record->kind) {
         case KH_RECORD_PROGRAM:
                 return kh_programs_remove(s, record, err);
+        case KH_RECORD_DIRECTORY:
+                return remove_directory(s, record, err);
+        case KH_RECORD_FILE:
         case KH_RECORD_KINDS:
                 break;
         }
         return 0;
 }
 
-int kh_plan_revert(
-        struct kh_setup *s, unsigned owners, const struct kh_plan *plan, struct kh_err *err)
+int kh_plan_clear(struct kh_setup *s, struct kh_err *err)
 {
+        struct kh_plan held = { 0 };
         struct kh_record *next;
+        int r = kh_plan_undo(s, 0, &held, err);
 
-        for (struct kh_record *r = s->journal.records; r; r = next) {
-                int failed;
-
-                next = r->next;
-                failed = revert_record(s, r, owners, plan, err);
-                if (failed < 0)
-                        return failed;
+        if (r == 0)
+                r = kh_plan_revert(s, 0, &held, err);
+        kh_plan_done(&held);
+        kh_text_done(&s->kept);
+        for (struct kh_record *record = s->journal.records; record && r == 0; record = next) {
+                next = record->next;
+                if (!record->owners)
+                        r = clear_record(s, record, err);
         }
-        return 0;
+        return r;
 }

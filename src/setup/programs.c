@@ -4,17 +4,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "setup/command.h"
+#include "setup/detect.h"
 #include "setup/file.h"
+#include "setup/json_edit.h"
 
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
-
-#ifndef KH_PROGRAM_DIRECTORY
-#define KH_PROGRAM_DIRECTORY "/usr/libexec/kubearmor"
-#endif
 
 static const char *const directories[] = { "/usr/local/lib/kubearmor", "/opt/kubearmor" };
 
@@ -102,6 +100,15 @@ int kh_programs_choose_directory(struct kh_setup *s, struct kh_err *err)
                 err, why.code, "no place for the hook: %.120s (name one with --bin-dir)", why.msg);
 }
 
+int kh_programs_find_directory(struct kh_setup *s, struct kh_err *err)
+{
+        const char *path = s->options.bin_dir ? s->options.bin_dir : KH_PROGRAM_DIRECTORY;
+
+        if (!s->options.bin_dir && recall_directory(s))
+                return 0;
+        return kh_root_resolve(&s->root, path, s->bin_dir, err);
+}
+
 /* From this process's own root: a container brings the programs that its host shall have. */
 static int read_source(
         const struct kh_setup *s, const char *name, struct kh_text *ret, struct kh_err *err)
@@ -187,6 +194,7 @@ int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, str
                 r = kh_fail(err, -ENOMEM, "out of memory");
         if (r == 0 && (record->owners & owners) != owners) {
                 record->owners |= owners;
+                record->awaits &= ~owners;
                 r = kh_journal_write(&s->journal, record, err);
         }
         if (r == 0)
@@ -245,11 +253,14 @@ static const char *const container_files[] = {
         "/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task/*/*/config.json",
 };
 
-static bool is_named(const struct kh_setup *s, const char *name)
+static bool are_made_with_wrapper(const struct kh_setup *s)
 {
-        if (strcmp(name, KH_WRAPPER_NAME) == 0)
-                return is_in_files(&s->root, "/var/lib/docker/containers/*/hostconfig.json",
-                        KH_SPAN("\"Runtime\":\"kubearmor\""));
+        return is_in_files(&s->root, "/var/lib/docker/containers/*/hostconfig.json",
+                KH_SPAN("\"Runtime\":\"" KH_DOCKER_RUNTIME "\""));
+}
+
+static bool is_hook_named(const struct kh_setup *s)
+{
         for (size_t i = 0; i < sizeof(container_files) / sizeof(container_files[0]); i++) {
                 if (is_in_files(&s->root, container_files[i], KH_SPAN("/" KH_HOOK_NAME "\"")))
                         return true;
@@ -257,28 +268,74 @@ static bool is_named(const struct kh_setup *s, const char *name)
         return false;
 }
 
-/* A configuration that could not be undone names the programs still. */
-static bool is_configured(const struct kh_setup *s)
+/* A configuration that could not be undone, or had to be left in part, names the programs still. */
+static bool is_configured(const struct kh_setup *s, bool is_wrapper)
 {
         for (const struct kh_record *r = s->journal.records; r; r = r->next) {
-                if (r->kind == KH_RECORD_FILE)
+                if (r->kind == KH_RECORD_FILE && (r->owners || is_wrapper))
                         return true;
         }
         return false;
 }
 
+/* A daemon that has not read the undoing yet goes on to name them; NULL: there is none. */
+static const struct kh_instance *find_awaited(
+        const struct kh_setup *s, const struct kh_record *record)
+{
+        for (unsigned i = 0; i < s->n_instances; i++) {
+                const struct kh_instance *instance = &s->instances[i];
+
+                if (record->awaits >> instance->owner & 1 && !kh_has_read(instance, record))
+                        return instance;
+        }
+        return NULL;
+}
+
+static const struct kh_record *find_wrapper(const struct kh_setup *s)
+{
+        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
+                if (r->kind == KH_RECORD_PROGRAM &&
+                        kh_span_ends(kh_span_of(r->path), KH_SPAN("/" KH_WRAPPER_NAME)))
+                        return r;
+        }
+        return NULL;
+}
+
+bool kh_programs_hold(const struct kh_setup *s, enum kh_format format)
+{
+        const struct kh_record *wrapper = find_wrapper(s);
+
+        if (format != KH_FORMAT_DOCKER && format != KH_FORMAT_WRAPPER)
+                return false;
+        if (are_made_with_wrapper(s))
+                return true;
+        if (format != KH_FORMAT_WRAPPER || !wrapper)
+                return false;
+        for (unsigned i = 0; wrapper->owners && i < s->n_instances; i++) {
+                if (s->instances[i].owner == KH_OWNER_DOCKER && s->instances[i].pid)
+                        return true;
+        }
+        return find_awaited(s, wrapper) != NULL;
+}
+
 int kh_programs_remove(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
 {
-        const char *name = strrchr(record->path, '/') + 1;
-        bool configured = is_configured(s);
+        const struct kh_instance *awaited = find_awaited(s, record);
+        bool is_wrapper = strcmp(strrchr(record->path, '/') + 1, KH_WRAPPER_NAME) == 0;
+        const char *why = NULL;
         int r;
 
-        if (configured || is_named(s, name)) {
-                kh_text_printf(&s->kept, "%s stays: %s\n", record->path,
-                        configured ? "a configuration names it"
-                                   : "containers name it that were created with it");
-                record->owners = 0;
-                return kh_journal_write(&s->journal, record, err);
+        if (is_wrapper && are_made_with_wrapper(s))
+                why = "containers of Docker's are started by it; remove them first";
+        else if (is_configured(s, is_wrapper))
+                why = "a configuration names it";
+        else if (awaited)
+                why = "a daemon calls it until it reads its configuration anew";
+        else if (!is_wrapper && is_hook_named(s))
+                why = "containers name it that were created with it";
+        if (why) {
+                kh_text_printf(&s->kept, "%s stays: %s\n", record->path, why);
+                return 0;
         }
         kh_file_tidy(&s->root, record->path);
         r = kh_file_set(&s->root, record->path, (struct kh_span){ 0 }, 0, NULL, err);

@@ -58,8 +58,7 @@ int kh_setup_open(struct kh_setup *ret, const struct kh_setup_options *options, 
 
 void kh_setup_close(struct kh_setup *s)
 {
-        while (s->n_instances)
-                kh_text_done(&s->instances[--s->n_instances].command_line);
+        kh_detect_done(s);
         kh_journal_close(&s->journal);
         kh_text_done(&s->settings);
         kh_text_done(&s->kept);
@@ -74,6 +73,19 @@ bool kh_setup_wants(const struct kh_setup *s, enum kh_owner owner)
                         return true;
         }
         return s->options.n_runtimes == 0;
+}
+
+void kh_setup_narrow(struct kh_setup *s, unsigned owners)
+{
+        const char *names[KH_RUNTIMES_MAX];
+        unsigned n = 0;
+
+        for (int owner = 0; owner < KH_OWNER_COUNT; owner++) {
+                if (owners >> owner & 1 && kh_setup_wants(s, (enum kh_owner)owner))
+                        names[n++] = kh_owner_name[owner];
+        }
+        memcpy(s->options.runtimes, names, n * sizeof(names[0]));
+        s->options.n_runtimes = n;
 }
 
 /* The settings are words that end in NUL: NAME=VALUE, in any order. */

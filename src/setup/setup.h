@@ -39,7 +39,7 @@ struct kh_instance {
         pid_t pid;                   /* of its daemon; 0: it does not run, or has none */
         uint64_t started_ns;         /* of the daemon, in boot time */
         struct kh_text command_line; /* of the daemon, words that end in NUL */
-        char evidence[160];          /* how we know */
+        const char *evidence;        /* how we know */
 };
 
 struct kh_edit {
@@ -51,6 +51,7 @@ struct kh_edit {
         struct kh_text current, base, after;
         const struct kh_record *record; /* NULL: there is none */
         bool is_stuck;                  /* to be undone, but nobody can tell what of it is ours */
+        bool is_held;                   /* to be undone, but for what containers need */
 };
 
 struct kh_plan {
@@ -97,6 +98,9 @@ int kh_setup_remember(struct kh_setup *s, struct kh_err *err);
 /* Whether the options ask for it. */
 bool kh_setup_wants(const struct kh_setup *s, enum kh_owner owner);
 
+/* Lets the options ask for those in OWNERS only, of which there must be one. */
+void kh_setup_narrow(struct kh_setup *s, unsigned owners);
+
 /* Fills PLAN for an instance. */
 int kh_plan_for(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
@@ -104,6 +108,8 @@ int kh_plan_for(
 /* What PLAN would become where there is nothing of ours any more: for the runtimes in OWNERS. */
 int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, struct kh_err *err);
 
+/* A plan that failed in the middle is none; its notes may still be of use. */
+void kh_plan_drop_edits(struct kh_plan *plan);
 void kh_plan_done(struct kh_plan *plan);
 
 /*
@@ -113,7 +119,12 @@ void kh_plan_done(struct kh_plan *plan);
 struct kh_edit *kh_plan_edit(struct kh_setup *s, struct kh_plan *plan, enum kh_owner owner,
         enum kh_format format, const char *path, struct kh_err *err);
 
-/* Makes it so, or as it was. */
+/* Makes it so. */
 int kh_plan_apply(struct kh_setup *s, const struct kh_plan *plan, struct kh_err *err);
+
+/* Makes the files as they were, by the plan of kh_plan_undo(). */
 int kh_plan_revert(
         struct kh_setup *s, unsigned owners, const struct kh_plan *plan, struct kh_err *err);
+
+/* Removes the programs and directories that no runtime has any more; s->kept names what stays. */
+int kh_plan_clear(struct kh_setup *s, struct kh_err *err);

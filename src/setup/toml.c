@@ -291,11 +291,22 @@ bool kh_toml_element(struct kh_span array, size_t *at, struct kh_span *ret)
         return true;
 }
 
+static void put_utf8(struct kh_text *out, uint32_t c)
+{
+        unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+        static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+        char byte = (char)(lead[more] | c >> 6 * more);
+
+        kh_text_put(out, &byte, 1);
+        while (more-- > 0) {
+                byte = (char)(0x80 | (c >> 6 * more & 0x3f));
+                kh_text_put(out, &byte, 1);
+        }
+}
+
 static bool put_unicode(struct kh_text *out, struct kh_span *s, unsigned digits)
 {
         uint32_t c = 0;
-        char bytes[4];
-        size_t n;
 
         if (s->n < digits)
                 return false;
@@ -308,13 +319,9 @@ static bool put_unicode(struct kh_text *out, struct kh_span *s, unsigned digits)
                 c = c << 4 | (uint32_t)(found - hex);
         }
         *s = kh_span_from(*s, digits);
-        n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
         if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
                 return false;
-        for (size_t i = n; i-- > 1; c >>= 6)
-                bytes[i] = (char)(0x80 | (c & 0x3f));
-        bytes[0] = (char)(n == 1 ? c : (0xf00u >> n & 0xff) | c);
-        kh_text_put(out, bytes, n);
+        put_utf8(out, c);
         return true;
 }
 

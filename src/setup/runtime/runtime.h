@@ -11,10 +11,21 @@ int kh_plan_podman(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
 int kh_plan_containerd(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
-int kh_plan_embedded_containerd(
+int kh_plan_k3s(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+int kh_plan_by_hand(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
 int kh_plan_docker(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+
+/* A daemon.json that names what dockerd has by default, where it names nothing. */
+int kh_docker_name_defaults(struct kh_span text, struct kh_text *ret, struct kh_err *err);
+
+/*
+ * The inode of the directory that dockerd, up to 20.10, makes anew whenever it reads its runtimes;
+ * 0: there is none.
+ */
+ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i);
 
 /* More directories than any configuration names. */
 enum { KH_HOOKS_DIRS_MAX = 32 };

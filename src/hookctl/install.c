@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kubearmor-hookctl install */
+#include "hookctl/install.h"
+
+#include "json/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* The steps behind the files: what is left to do, or is done because that was asked for. */
+static enum kh_exit finish(
+        const struct kh_settings *s, struct kh_setup *setup, const struct kh_view *v, FILE *talk)
+{
+        const char *name = kh_owner_name[v->instance->owner];
+        struct kh_text command = { 0 };
+        struct kh_err err;
+
+        if (v->state != KH_STATE_WAITING)
+                return KH_EXIT_OK;
+        if (s->restart) {
+                if (kh_reload(setup, v->instance, &err) < 0)
+                        return kh_report(KH_EXIT_FAILURE, "%s: %s", name, err.msg);
+                (void)fprintf(talk, "%s: has read the change\n", name);
+                return KH_EXIT_OK;
+        }
+        kh_reload_command(v->instance, &command);
+        (void)fprintf(talk, "%s: left to do: %s\n", name, command.p ? command.p : "");
+        kh_text_done(&command);
+        return KH_EXIT_OK;
+}
+
+static void put_left_to_do(struct kh_buf *b, const struct kh_settings *s, const struct kh_view *v)
+{
+        struct kh_text command = { 0 };
+
+        if (v->state != KH_STATE_WAITING || s->restart)
+                return;
+        kh_reload_command(v->instance, &command);
+        kh_json_put_str_member(b, KH_SPAN("leftToDo"), kh_text_view(&command));
+        kh_text_done(&command);
+}
+
+/* What is there now. */
+static enum kh_exit print_result(
+        const struct kh_settings *s, struct kh_setup *setup, const struct kh_views *views)
+{
+        struct kh_buf b = kh_json_room();
+        bool is_json = s->output == KH_OUT_JSON;
+        enum kh_exit code = KH_EXIT_OK;
+
+        if (!is_json)
+                kh_print_views(s, views);
+        kh_json_open(&b, '[');
+        for (unsigned i = 0; i < views->n; i++) {
+                const struct kh_view *v = &views->v[i];
+                enum kh_exit step = finish(s, setup, v, is_json ? stderr : stdout);
+
+                kh_put_view(&b, v);
+                put_left_to_do(&b, s, v);
+                kh_json_close(&b, '}');
+                if (v->state == KH_STATE_REFUSED || v->state == KH_STATE_BROKEN)
+                        step = KH_EXIT_FAILURE;
+                code = code == KH_EXIT_OK ? step : code;
+        }
+        kh_json_close(&b, ']');
+        return is_json && kh_print_json(&b) != KH_EXIT_OK ? KH_EXIT_FAILURE : code;
+}
+
+static enum kh_exit print_dry_run(const struct kh_settings *s, const struct kh_views *views)
+{
+        struct kh_buf b = kh_json_room();
+
+        kh_json_open(&b, '[');
+        for (unsigned i = 0; i < views->n; i++) {
+                if (s->output != KH_OUT_JSON)
+                        kh_print_diff(&views->v[i].plan);
+                kh_put_view(&b, &views->v[i]);
+                kh_put_files(&b, &views->v[i].plan);
+                kh_json_close(&b, '}');
+        }
+        kh_json_close(&b, ']');
+        return s->output == KH_OUT_JSON ? kh_print_json(&b) : KH_EXIT_OK;
+}
+
+static enum kh_exit install(const struct kh_settings *s, struct kh_setup *setup)
+{
+        static struct kh_views views;
+        struct kh_err err = { 0 };
+        enum kh_exit code;
+
+        kh_survey(setup, &views);
+        if (views.n == 0)
+                return kh_report(KH_EXIT_NOT_FOUND, "there is no such container runtime here");
+        if (s->dry_run) {
+                code = print_dry_run(s, &views);
+                kh_views_done(&views);
+                return code;
+        }
+        if (kh_install(setup, &views, &err) < 0) {
+                for (unsigned i = 0; i < views.n; i++) {
+                        if (views.v[i].state == KH_STATE_REFUSED)
+                                (void)kh_report(KH_EXIT_FAILURE, "%s: %s",
+                                        kh_owner_name[views.v[i].instance->owner],
+                                        views.v[i].why.msg);
+                }
+                kh_views_done(&views);
+                return kh_report_setup(&err);
+        }
+        kh_views_done(&views);
+        kh_survey(setup, &views);
+        code = print_result(s, setup, &views);
+        kh_views_done(&views);
+        return code;
+}
+
+enum kh_exit kh_run_install(const struct kh_settings *s, bool recorded_only)
+{
+        static struct kh_setup setup;
+        struct kh_err err;
+        enum kh_exit code;
+
+        if (!kh_open_setup(&setup, s, !s->dry_run, &code))
+                return code;
+        if (recorded_only && kh_setup_recall(&setup, &err) < 0) {
+                code = kh_report_setup(&err);
+        } else if (recorded_only && kh_recorded_owners(&setup) == 0) {
+                code = kh_report(KH_EXIT_NOT_FOUND,
+                        "nothing is set up here: see 'kubearmor-hookctl install'");
+        } else {
+                if (recorded_only)
+                        kh_setup_narrow(&setup, kh_recorded_owners(&setup));
+                code = install(s, &setup);
+        }
+        kh_setup_close(&setup);
+        return code;
+}
+
+static enum kh_exit run(const struct kh_settings *s, int argc, char **argv)
+{
+        (void)argc;
+        (void)argv;
+        return kh_run_install(s, false);
+}
+
+static const enum kh_option_id options[] = {
+        KH_OPT_DRY_RUN,
+        KH_OPT_RESTART,
+        KH_OPT_ON_RUNTIME,
+        KH_OPT_HOST_ROOT,
+        KH_OPT_BIN_DIR,
+        KH_OPT_SOURCE_DIR,
+        KH_OPT_STAGES,
+        KH_OPT_DOCKER_DEFAULT,
+        KH_OPT_RUNTIME_PATH,
+        KH_OPT_HOOK_SOCKET,
+        KH_OPT_HOOK_SPOOL,
+        KH_OPT_HOOK_TIMEOUT,
+        KH_OPT_HOOK_LOG,
+        KH_OPT_FAIL_CLOSED,
+        KH_OPT_EXEMPT_NAMESPACE,
+        KH_OPT_LISTENER_COMMAND,
+        KH_OPT_DENY_RUNTIME_SOCKETS,
+        KH_OPT_OUTPUT,
+        KH_OPT_NO_HEADERS,
+        KH_OPT_HELP,
+        KH_OPT_END,
+};
+
+const struct kh_command kh_command_install = {
+        .name = "install",
+        .arguments = "",
+        .summary = "Have the container runtimes of this node call the hook.",
+        .details =
+                "\nRestarts nothing unless --restart is given, and says what is left to do. Done\n"
+                "again with other options it changes them.\n",
+        .options = options,
+        .outputs = 1 << KH_OUT_TABLE | 1 << KH_OUT_JSON,
+        .run = run,
+};

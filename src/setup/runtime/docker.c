@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Docker has no hooks of its own: it is given a runtime that puts them into each bundle and then
+ * becomes the one that it had. dockerd reads its runtimes anew at a SIGHUP.
+ */
+#include "setup/command.h"
+#include "setup/detect.h"
+#include "setup/hook_set.h"
+#include "setup/json_edit.h"
+#include "setup/programs.h"
+#include "setup/runtime/runtime.h"
+#include "json/reader.h"
+#include "json/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* The wrapper's options: hooks, and a path. */
+enum { OPTIONS_MAX = 512 * 1024 };
+
+/* A JSON string's text; "" when it is none. */
+static void read_string(struct kh_span json, char *ret)
+{
+        struct kh_text copy = kh_text_of(json);
+        struct kh_json j = kh_json_of(copy.p, copy.n);
+        struct kh_span s = { 0 };
+
+        *ret = '\0';
+        if (copy.p && kh_json_name(&j, &s) && s.n < PATH_MAX)
+                (void)snprintf(ret, PATH_MAX, "%.*s", (int)s.n, s.p);
+        kh_text_done(&copy);
+}
+
+/* What the daemon's default runtime is without us: what the wrapper has to call. */
+static int find_runtime(
+        const struct kh_setup *s, struct kh_span config, char *ret, struct kh_err *err)
+{
+        const struct kh_member_path fallback = KH_MEMBER(KH_SPAN("default-runtime"));
+        char name[PATH_MAX];
+        struct kh_member_path path = KH_MEMBER(KH_SPAN("runtimes"), { name, 0 }, KH_SPAN("path"));
+        struct kh_span value;
+
+        *ret = '\0';
+        if (s->options.runtime_path) {
+                (void)snprintf(ret, PATH_MAX, "%s", s->options.runtime_path);
+                return 0;
+        }
+        if (kh_json_get(config, &fallback, &value, err) < 0)
+                return err->code;
+        read_string(value, name);
+        path.key[1].n = strlen(name);
+        if (*name && kh_json_get(config, &path, &value, NULL) == 0)
+                read_string(value, ret);
+        if (*name && !*ret && strcmp(name, "runc") != 0)
+                return kh_fail(err, -EOPNOTSUPP,
+                        "its default runtime '%.60s' has no path: name what the wrapper shall call "
+                        "with --runtime-path",
+                        name);
+        if (*ret == '/' || kh_command_find(&s->root, *ret ? ret : "runc", ret))
+                return 0;
+        return kh_fail(err, -ENOENT, "there is no runc for the wrapper to call: --runtime-path");
+}
+
+static void put_hooks(struct kh_buf *b, const struct kh_stage_hooks *hooks)
+{
+        kh_json_put_key(b, KH_SPAN("hooks"));
+        kh_json_open(b, '{');
+        for (unsigned i = 0; i < hooks->n; i++) {
+                kh_json_put_key(b, hooks->v[i].stage);
+                kh_json_open(b, '[');
+                kh_buf_span(b, hooks->v[i].hook);
+                kh_json_close(b, ']');
+        }
+        kh_json_close(b, '}');
+}
+
+/* Read at each start of a container. */
+static int fill_options(
+        const struct kh_setup *s, const char *runtime, struct kh_edit *e, struct kh_err *err)
+{
+        struct kh_hook_set set;
+        struct kh_buf b;
+        int r = kh_hook_set_make(s, &set, err);
+
+        if (r < 0)
+                return r;
+        b = kh_buf_of(kh_text_reserve(&e->after, OPTIONS_MAX), OPTIONS_MAX);
+        if (b.p) {
+                kh_json_open(&b, '{');
+                kh_json_put_str_member(&b, KH_SPAN("runtime"), kh_span_of(runtime));
+                put_hooks(&b, &set.hooks);
+                kh_json_close(&b, '}');
+                kh_buf_char(&b, '\n');
+                e->after.n += b.len;
+                e->after.p[e->after.n] = '\0';
+        }
+        kh_hook_set_done(&set);
+        return !b.p || b.over ? kh_fail(err, -ENOMEM, "the wrapper's options are too long") : 0;
+}
+
+static int set_runtime(
+        const struct kh_setup *s, struct kh_span base, struct kh_text *ret, struct kh_err *err)
+{
+        const struct kh_member_path path =
+                KH_MEMBER(KH_SPAN("runtimes"), KH_SPAN(KH_DOCKER_RUNTIME));
+        const struct kh_member_path fallback = KH_MEMBER(KH_SPAN("default-runtime"));
+        char value[2 * PATH_MAX];
+        struct kh_buf b = kh_buf_of(value, sizeof(value));
+        struct kh_text edited = { 0 };
+        int r;
+
+        kh_buf_lit(&b, "{\"path\": \"");
+        kh_json_put_text(&b, kh_span_of(s->bin_dir));
+        kh_buf_lit(&b, "/" KH_WRAPPER_NAME "\"}");
+        r = kh_json_set(base, &path, kh_buf_view(&b), &edited, err);
+        if (r == 0 && s->options.docker_default) {
+                r = kh_json_set(kh_text_view(&edited), &fallback,
+                        KH_SPAN("\"" KH_DOCKER_RUNTIME "\""), ret, err);
+        } else if (r == 0) {
+                *ret = kh_text_take(&edited);
+        }
+        kh_text_done(&edited);
+        return r;
+}
+
+int kh_plan_docker(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err)
+{
+        char runtime[PATH_MAX], path[PATH_MAX];
+        struct kh_edit *options, *config;
+        int r;
+
+        (void)kh_path_join(path, s->bin_dir, KH_WRAPPER_NAME ".json");
+        options = kh_plan_edit(s, plan, i->owner, KH_FORMAT_WRAPPER, path, err);
+        config = options ? kh_plan_edit(s, plan, i->owner, KH_FORMAT_DOCKER, i->config, err) : NULL;
+        if (!config)
+                return err->code;
+        r = find_runtime(s, kh_text_view(&config->base), runtime, err);
+        if (r == 0)
+                r = fill_options(s, runtime, options, err);
+        if (r == 0)
+                r = set_runtime(s, kh_text_view(&config->base), &config->after, err);
+        if (r == 0 && !s->options.docker_default)
+                kh_text_printf(&plan->notes,
+                        "containers call the hook that are run with --runtime " KH_DOCKER_RUNTIME
+                        "; for all of them, install with --docker-default\n");
+        return r;
+}
+
+static int name_default(struct kh_span text, struct kh_span key, struct kh_span value,
+        struct kh_text *ret, struct kh_err *err)
+{
+        const struct kh_member_path path = KH_MEMBER(key);
+        struct kh_span present;
+        int r = kh_json_get(text, &path, &present, err);
+
+        return r < 0 ? r : kh_json_set(text, &path, present.p ? present : value, ret, err);
+}
+
+int kh_docker_name_defaults(struct kh_span text, struct kh_text *ret, struct kh_err *err)
+{
+        struct kh_text edited = { 0 };
+        int r = name_default(text, KH_SPAN("runtimes"), KH_SPAN("{}"), &edited, err);
+
+        if (r == 0)
+                r = name_default(kh_text_view(&edited), KH_SPAN("default-runtime"),
+                        KH_SPAN("\"runc\""), ret, err);
+        kh_text_done(&edited);
+        return r;
+}
+
+ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i)
+{
+        const char *root = kh_daemon_option(i, "data-root", 0);
+        char path[PATH_MAX];
+        struct stat st;
+
+        (void)kh_path_join(path, root && *root == '/' ? root : "/var/lib/docker", "runtimes");
+        return kh_root_stat(&s->root, path, &st) == 0 ? st.st_ino : 0;
+}
