@@ -346,8 +346,7 @@ static int write_check(
         if (drop_in)
                 kh_text_printf(&imports, "\"" CHECK_DROP_IN "\"");
         kh_text_printf(&imports, "]");
-        r = kh_toml_set(
-                kh_text_view(&main->after), &root, "imports", kh_text_view(&imports), &text, err);
+        r = kh_toml_set(main, &root, "imports", kh_text_view(&imports), &text, err);
         if (r == 0)
                 r = kh_file_set(&w->setup->root, CHECK_MAIN, kh_text_view(&text), 0600, NULL, err);
         if (r == 0 && drop_in)
