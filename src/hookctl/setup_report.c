@@ -159,9 +159,9 @@ struct kh_buf kh_json_room(void)
 
 enum kh_exit kh_print_json(struct kh_buf *b)
 {
-        kh_buf_char(b, '\n');
         if (!kh_buf_terminate(b))
                 return kh_report(KH_EXIT_FAILURE, "too much to be printed as JSON");
-        (void)fputs(b->p, stdout);
+        kh_put_text(stdout, b->p);
+        (void)putchar('\n');
         return KH_EXIT_OK;
 }

@@ -3,11 +3,14 @@
 #include "base/cleanup.h"
 #include "hookctl/columns.h"
 #include "hookctl/containers.h"
+#include "hookctl/setup_report.h"
 #include "hookctl/text.h"
+#include "json/writer.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void put_key(const char *key)
 {
@@ -63,11 +66,68 @@ static void put_listener(const struct kh_settings *s, const struct kubearmor_hoo
         put_counts("  spooled", &status->spooled);
 }
 
+/* What install has set up, and how that stands; only root can tell. */
+static bool survey(const struct kh_settings *s, struct kh_setup *setup, struct kh_views *views)
+{
+        struct kh_err err;
+
+        views->n = 0;
+        if (geteuid() != 0 || kh_setup_open(setup, &s->setup, false, &err) < 0)
+                return false;
+        if (kh_setup_recall(setup, &err) < 0)
+                (void)kh_report_setup(&err);
+        else
+                kh_survey(setup, views);
+        return true;
+}
+
+static void put_setup(const struct kh_settings *s, const struct kh_views *views)
+{
+        if (!views->n)
+                return;
+        (void)printf("%sSet-up%s\n", s->color ? "\033[1m" : "", s->color ? "\033[0m" : "");
+        kh_print_views(s, views);
+}
+
+static enum kh_exit print_json(const char *listener, const struct kh_views *views)
+{
+        struct kh_buf b = kh_json_room();
+
+        kh_json_open(&b, '{');
+        if (listener) {
+                kh_json_put_key(&b, KH_SPAN("listener"));
+                kh_buf_span(&b, kh_span_of(listener));
+        }
+        kh_json_put_key(&b, KH_SPAN("setup"));
+        kh_json_open(&b, '[');
+        for (unsigned i = 0; i < views->n; i++) {
+                kh_put_view(&b, &views->v[i]);
+                kh_json_close(&b, '}');
+        }
+        kh_json_close(&b, ']');
+        kh_json_close(&b, '}');
+        return kh_print_json(&b);
+}
+
+static enum kh_exit print(const struct kh_settings *s, const struct kubearmor_hook_status *status,
+        const struct kh_views *views)
+{
+        if (s->output == KH_OUT_JSON)
+                return print_json(status ? status->json : NULL, views);
+        if (status)
+                put_listener(s, status);
+        put_setup(s, views);
+        return KH_EXIT_OK;
+}
+
 static enum kh_exit run(const struct kh_settings *s, int argc, char **argv)
 {
-        enum kh_exit code;
+        static struct kh_setup setup;
+        static struct kh_views views;
+        enum kh_exit code, printed;
         kh_cleanup(kh_close_hookp) struct kubearmor_hook *hook = kh_open_hook(s, &code);
-        const struct kubearmor_hook_status *status;
+        const struct kubearmor_hook_status *status = NULL;
+        bool is_open;
         int rc;
 
         (void)argc;
@@ -77,21 +137,19 @@ static enum kh_exit run(const struct kh_settings *s, int argc, char **argv)
         do
                 rc = kubearmor_hook_status(hook, &status);
         while (rc == -EINTR);
-        if (rc < 0)
-                return kh_report_hook(hook, rc);
-        if (s->output == KH_OUT_JSON) {
-                (void)fputs("{\"listener\":", stdout);
-                kh_put_text(stdout, status->json);
-                (void)fputs("}\n", stdout);
-        } else {
-                put_listener(s, status);
-        }
-        return KH_EXIT_OK;
+        is_open = survey(s, &setup, &views);
+        printed = print(s, rc < 0 ? NULL : status, &views);
+        kh_views_done(&views);
+        if (is_open)
+                kh_setup_close(&setup);
+        return rc < 0 ? kh_report_hook(hook, rc) : printed;
 }
 
 static const enum kh_option_id options[] = {
         KH_OPT_OUTPUT,
         KH_OPT_COLOR,
+        KH_OPT_NO_HEADERS,
+        KH_OPT_HOST_ROOT,
         KH_OPT_EVENTS,
         KH_OPT_TIMEOUT,
         KH_OPT_HELP,
@@ -101,7 +159,7 @@ static const enum kh_option_id options[] = {
 const struct kh_command kh_command_status = {
         .name = "status",
         .arguments = "",
-        .summary = "Show how the listener fares.",
+        .summary = "Show how the listener and the set-up fare.",
         .details = "",
         .options = options,
         .outputs = 1 << KH_OUT_TEXT | 1 << KH_OUT_JSON,

@@ -57,13 +57,16 @@ static void check_runtime(struct checks *checks, const struct kh_view *v)
                 is_set        ? ""
                 : *v->why.msg ? v->why.msg
                               : "nothing is set up");
-        if (is_set)
+        if (is_set && kh_runtimes[v->instance->owner].service)
                 add(checks, name, "its daemon has read them", !kh_is_waiting(v), "%s",
                         kh_is_waiting(v) ? "it runs since before the change: restart it" : "");
 }
 
-/* Whether the listener that the hook tells is one that knows tests, and its word on this one. */
-static void check_delivery(
+/*
+ * Whether the listener that the hook tells is one that knows tests, and its word on this one. False
+ * when there is none to be asked anything.
+ */
+static bool check_delivery(
         struct checks *checks, struct kh_setup *setup, struct kubearmor_hook *hook)
 {
         const char *socket = kh_probe_socket(setup);
@@ -77,15 +80,16 @@ static void check_delivery(
         add(checks, NULL, "the listener answers", rc >= 0, "%s",
                 rc < 0 ? kubearmor_hook_error(hook) : "");
         if (rc < 0)
-                return;
+                return false;
         if (!status->hook_socket || strcmp(status->hook_socket, socket) != 0) {
                 add(checks, NULL, "the hook tells that listener", false,
                         "it tells '%s', and the listener hears on '%s'", socket,
                         status->hook_socket ? status->hook_socket : "");
-                return;
+                return true;
         }
         rc = kh_probe(setup, &err);
         add(checks, NULL, "a test event of the hook arrives", rc == 0, "%s", err.msg);
+        return true;
 }
 
 /* When the hook of this boot was set up, in the clock ticks that processes' starts are counted in.
@@ -213,9 +217,8 @@ static void verify(const struct kh_settings *s, struct kh_setup *setup, struct c
         for (unsigned i = 0; i < views.n; i++)
                 check_runtime(checks, &views.v[i]);
         kh_views_done(&views);
-        if (!hook)
+        if (!hook || !check_delivery(checks, setup, hook))
                 return;
-        check_delivery(checks, setup, hook);
         check_containers(checks, setup, hook);
         if (s->wait_ms)
                 wait_for_container(checks, s, hook);

@@ -74,16 +74,24 @@ static void look_at(struct spot *spot, const struct kh_toml_item *item,
         }
 }
 
-static void put_line_end(struct kh_text *out, struct kh_span text)
+static bool ends_line(struct kh_span text)
 {
-        kh_text_printf(out, " " KH_TOML_MARK "%s", newline_of(text));
+        return text.n == 0 || text.p[text.n - 1] == '\n';
+}
+
+/* A line of ours that is put behind AT; where the text's last line has no end, ours has none. */
+static void put_line_end(struct kh_text *out, struct kh_span text, size_t at)
+{
+        bool whole = at < text.n || ends_line(text);
+
+        kh_text_printf(out, " " KH_TOML_MARK "%s", whole ? newline_of(text) : "");
 }
 
 /* What is put behind AT, which must be at the beginning of a line. */
 static void copy_to(struct kh_text *out, struct kh_span text, size_t at)
 {
         kh_text_put(out, text.p, at);
-        if (at > 0 && at == text.n && text.p[at - 1] != '\n')
+        if (at == text.n && !ends_line(text))
                 kh_text_printf(out, "%s", newline_of(text));
 }
 
@@ -94,7 +102,7 @@ static void put_beside(struct kh_text *out, struct kh_span text, const struct kh
         kh_text_put(out, text.p + sibling->line, sibling->last_part - sibling->line);
         kh_text_printf(out, "%s = ", name);
         kh_text_span(out, value);
-        put_line_end(out, text);
+        put_line_end(out, text, sibling->end);
         kh_text_span(out, kh_span_from(text, sibling->end));
 }
 
@@ -109,7 +117,7 @@ static void put_first(struct kh_text *out, struct kh_span text, const struct kh_
         kh_text_put(out, text.p + header->line, indent);
         kh_text_printf(out, "%s%s = ", indent ? "  " : "", name);
         kh_text_span(out, value);
-        put_line_end(out, text);
+        put_line_end(out, text, header->end);
         kh_text_span(out, kh_span_from(text, header->end));
 }
 
@@ -123,10 +131,10 @@ static void put_table(struct kh_text *out, struct kh_span text, const struct kh_
                 put_part(out, table->part[i]);
         }
         kh_text_put(out, "]", 1);
-        put_line_end(out, text);
+        put_line_end(out, text, 0);
         kh_text_printf(out, "%s = ", name);
         kh_text_span(out, value);
-        put_line_end(out, text);
+        put_line_end(out, text, text.n);
 }
 
 /* A key of no table stands before the first header. */
@@ -138,7 +146,7 @@ static void put_on_top(
         kh_text_put(out, text.p, bom);
         kh_text_printf(out, "%s = ", name);
         kh_text_span(out, value);
-        put_line_end(out, text);
+        put_line_end(out, text, bom);
         kh_text_span(out, kh_span_from(text, bom));
 }
 
@@ -268,16 +276,14 @@ static bool is_marked(struct kh_span text, const struct kh_toml_item *item)
         return kh_span_ends(line, KH_SPAN(KH_TOML_MARK));
 }
 
-/* A last line without an end of its own was put behind an end that was put in as well. */
-static size_t start_of_cut(struct kh_span text, const struct kh_toml_item *item)
+/* Behind a last line without an end ours was put, and an end for it. */
+static void drop_newline(struct kh_text *t)
 {
-        size_t from = item->line;
-
-        if (item->end < text.n || (text.n && text.p[text.n - 1] == '\n'))
-                return from;
-        while (from > 0 && strchr("\r\n", text.p[from - 1]))
-                from--;
-        return from;
+        if (t->n && t->p[t->n - 1] == '\n')
+                t->n--;
+        if (t->n && t->p[t->n - 1] == '\r')
+                t->n--;
+        t->p[t->n] = '\0';
 }
 
 int kh_toml_strip(struct kh_span text, struct kh_text *ret, struct kh_err *err)
@@ -292,10 +298,7 @@ int kh_toml_strip(struct kh_span text, struct kh_text *ret, struct kh_err *err)
                 struct kh_span value = { text.p + item.value, item.value_end - item.value };
 
                 if (is_marked(text, &item)) {
-                        size_t from = start_of_cut(text, &item);
-
-                        if (from > done)
-                                kh_text_put(ret, text.p + done, from - done);
+                        kh_text_put(ret, text.p + done, item.line - done);
                         done = item.end;
                 } else if (is_value && names_our_file(value)) {
                         kh_text_put(ret, text.p + done, item.value - done);
@@ -312,5 +315,7 @@ int kh_toml_strip(struct kh_span text, struct kh_text *ret, struct kh_err *err)
                 return malformed(&t, err);
         if (text.n)
                 kh_text_span(ret, kh_span_from(text, done));
+        if (!ret->failed && done > 0 && done == text.n && !ends_line(text))
+                drop_newline(ret);
         return finish(ret, err);
 }

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node to set up: a view in which /etc, /opt, /usr/local and /usr/share/containers can be written
+to as well, and what set-up may leave or not leave there is listed."""
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from harness import BUILD, HANG_S, HOOK
+from harness.view import View
+
+HOOKCTL = Path(os.environ.get("KH_HOOKCTL", BUILD / "main/src/hookctl/kubearmor-hookctl"))
+WRAPPER = BUILD / "static/src/wrapper/kubearmor-runtime"
+
+_WRITABLE = ("/etc", "/opt", "/usr/local", "/usr/share/containers")
+_LISTED = (*_WRITABLE, "/var/lib/kubearmor")
+
+_OVERLAY = """
+set -e
+mkdir /run/overlay
+mount -t tmpfs tmpfs /run/overlay
+for place in "$@"; do
+        name=/run/overlay/$(echo "$place" | tr / _)
+        mkdir "$name" "$name/upper" "$name/work"
+        mount -t overlay -o "lowerdir=$place,upperdir=$name/upper,workdir=$name/work" overlay "$place"
+done
+"""
+
+
+class Node(View):
+    def __init__(self, layout, token, scratch):
+        super().__init__(layout, token)
+        self.scratch = scratch
+        self.sources = scratch / "programs"
+        self.sources.mkdir()
+        for program in (HOOK, WRAPPER):
+            (self.sources / program.name).write_bytes(program.read_bytes())
+            (self.sources / program.name).chmod(0o755)
+        done = self.run(["sh", "-c", _OVERLAY, "overlay", *_WRITABLE], stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def hookctl(self, *words, check=True, env=()):
+        """Exit code, standard output and standard error."""
+        done = self.run(["env", *env, HOOKCTL, *words], stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, timeout=HANG_S)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert not check or done.returncode == 0, out + err
+        return done.returncode, out, err
+
+    def install(self, *words, **kwargs):
+        return self.hookctl("install", "--source-dir", self.sources, *words, **kwargs)
+
+    def states(self, **kwargs):
+        """What detect says of each runtime."""
+        _, out, _ = self.hookctl("detect", "-o", "json", **kwargs)
+        return {r["runtime"]: r["state"] for r in json.loads(out)}
+
+    def files(self):
+        """Every file, with what is in it, and every directory of the node's that set-up may touch."""
+        listed = {}
+        for place in _LISTED:
+            for directory, names, files in os.walk(self.path(place)):
+                listed[directory] = "directory"
+                for name in files:
+                    path = Path(directory, name)
+                    listed[str(path)] = os.readlink(path) if path.is_symlink() else (
+                        path.stat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest())
+        return {str(path).removeprefix(str(self.root)): what for path, what in listed.items()}
