@@ -369,7 +369,7 @@ void kh_journal_tidy(struct kh_journal *j)
                 const char *name;
                 kh_cleanup(kh_closep) int dir = kh_root_open_parent(j->root, paths[i], &name);
 
-                if (dir < 0 || unlinkat(dir, name, AT_REMOVEDIR) < 0)
+                if (dir >= 0 && unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
                         return;
         }
 }

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""containerd's configuration, edited and undone, as its own program and daemon read it."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from harness import HANG_S, REPO, until
+from harness.node import Node
+
+CORPUS = sorted((REPO / "tests/data/containerd").glob("*.toml"))
+SPEC = "/etc/containerd/kubearmor-hook-spec.json"
+CONFIG = "/etc/containerd/config.toml"
+
+pytestmark = pytest.mark.skipif(
+    subprocess.run(["sh", "-c", "command -v containerd"], capture_output=True).returncode != 0,
+    reason="there is no containerd")
+
+
+@pytest.fixture(scope="module")
+def node(token, tmp_path_factory):
+    one = Node("machine", token, tmp_path_factory.mktemp("containerd"))
+    one.run(["rm", "-rf", "/etc/containerd"])
+    one.path("/etc/containerd").mkdir()
+    yield one
+    one.close()
+
+
+def dump(node):
+    """Handlers with their types and base specifications, and all else that is no default."""
+    done = node.run(["containerd", "--config", CONFIG, "config", "dump"], stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL)
+    text = done.stdout.decode()
+    bases = re.findall(r'^ *base_runtime_spec = "(.*)"', text, re.M)
+    rest = [line.strip() for line in text.splitlines()
+            if not re.search(r'base_runtime_spec|^imports| = (""|0|false|\[\])$|^\s*\[?$', line)]
+    return bases, [line for line in rest if line and not line.endswith("options]")]
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda p: p.stem)
+def test_a_configuration_is_edited_and_undone_or_refused_untouched(node, path):
+    config = node.path(CONFIG)
+    config.write_bytes(path.read_bytes())
+    before, (_, rest) = node.files(), dump(node)
+    code, out, err = node.install("--runtime", "containerd", check=False)
+    if path.stem.startswith("refuse-"):
+        assert code == 1 and "containerd" in err
+        assert node.files() == before
+        return
+    assert code == 0, out + err
+    bases, rest_after = dump(node)
+    assert SPEC in bases
+    assert rest_after == rest
+    spec = json.loads(node.path(SPEC).read_text())
+    assert set(spec["hooks"]) == {"createRuntime", "poststop"}
+    assert "rlimits" not in spec["process"] and spec["linux"]["namespaces"]
+    node.hookctl("uninstall", "--wait", "30s")
+    assert config.read_bytes() == path.read_bytes()
+    assert node.files() == before
+
+
+def test_no_configuration_at_all(node):
+    node.path(CONFIG).unlink(missing_ok=True)
+    before = node.files()
+    node.install("--runtime", "containerd")
+    assert SPEC in dump(node)[0]
+    node.hookctl("uninstall")
+    assert node.files() == before
+
+
+def test_what_others_change_stays(node):
+    config = node.path(CONFIG)
+    config.write_text("version = 2\nroot = \"/var/lib/containerd\"\n")
+    node.install("--runtime", "containerd")
+    config.write_text(config.read_text().replace("root =", "# theirs\nroot ="))
+    node.hookctl("uninstall")
+    assert config.read_text() == "version = 2\n# theirs\nroot = \"/var/lib/containerd\"\n"
+
+
+def test_a_base_specification_that_is_there_already(node):
+    """It gets the hooks, behind its own; the key stays."""
+    theirs = {"ociVersion": "1.0.2", "hooks": {"createRuntime": [{"path": "/bin/true"}]}}
+    node.path("/etc/containerd/cri-base.json").write_text(json.dumps(theirs, indent=1))
+    node.path(CONFIG).write_text(
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n'
+        'runtime_type = "io.containerd.runc.v2"\n'
+        'base_runtime_spec = "/etc/containerd/cri-base.json"\n')
+    before = node.files()
+    node.install("--runtime", "containerd")
+    spec = json.loads(node.path("/etc/containerd/cri-base.json").read_text())
+    assert [h["path"] for h in spec["hooks"]["createRuntime"]] == \
+        ["/bin/true", "/usr/local/lib/kubearmor/kubearmor-hook"]
+    assert node.path(CONFIG).read_text().count("base_runtime_spec") == 1
+    assert not node.path(SPEC).exists()
+    node.hookctl("uninstall")
+    assert node.files() == before
+
+
+def test_the_daemon_reads_it(node, tmp_path):
+    """CRI comes up with it, after the restart that install asks for and does not do itself."""
+    node.path(CONFIG).write_text(
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd]\nsnapshotter = "native"\n')
+
+    def start():
+        with open(tmp_path / "containerd.log", "ab") as log:
+            daemon = node.popen(["containerd"], stdout=log, stderr=log)
+        until(lambda: node.run(["ctr", "version"], capture_output=True).returncode == 0,
+              "containerd's answer")
+        return daemon
+
+    def stop(daemon):
+        daemon.terminate()
+        daemon.wait(HANG_S)
+    daemon = start()
+    try:
+        _, out, _ = node.install("--runtime", "containerd")
+        assert "left to do: systemctl restart containerd" in out
+        assert node.states()["containerd"] == "waiting"
+        stop(daemon)
+        daemon = start()
+        assert node.states()["containerd"] == "hooked"
+        plugins = node.run(["ctr", "plugins", "ls"], capture_output=True).stdout.decode()
+        assert re.search(r"grpc\.v1 +cri +\S+ +ok", plugins), plugins
+        # it calls the hook until it is restarted
+        _, _, err = node.hookctl("uninstall")
+        assert "left to do" in err and "kubearmor-hook stays" in err
+        assert node.path("/usr/local/lib/kubearmor/kubearmor-hook").exists()
+        stop(daemon)
+        daemon = start()
+        node.hookctl("uninstall")
+        assert not node.path("/usr/local/lib/kubearmor").exists()
+    finally:
+        stop(daemon)
