@@ -91,9 +91,8 @@ const struct kh_command kh_command_spec = {
         .name = "spec",
         .arguments = "add-hooks|remove-hooks FILE",
         .summary = "Put the hook into an OCI configuration, or take it out.",
-        .details =
-                "\nFILE is a bundle's config.json, for runc and crun by themselves. Every byte\n"
-                "not the hook's stays as it is.\n",
+        .details = "\nFILE is a bundle's config.json, for runc and crun by themselves. Every byte\n"
+                   "not the hook's stays as it is.\n",
         .options = options,
         .max_arguments = 2,
         .run = run,

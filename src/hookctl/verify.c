@@ -121,6 +121,8 @@ static void check_containers(
         while (rc >= 0 && (rc = kubearmor_hook_next(hook, -1, &event)) > 0) {
                 const struct kubearmor_hook_container *c = event->container;
 
+                if (event->type == KUBEARMOR_HOOK_SYNCED)
+                        break;
                 if (!c || c->start_time <= since || (c->type && strcmp(c->type, "sandbox") == 0))
                         continue;
                 if (c->source &&

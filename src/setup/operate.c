@@ -206,7 +206,7 @@ int kh_uninstall_programs(struct kh_setup *s, uint64_t deadline_ns, struct kh_er
 {
         int r = 0;
 
-        if (s->journal.records)
+        if (s->may_be_starting)
                 pause_ms(START_MS);
         do {
                 kh_detect(s);

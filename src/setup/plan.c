@@ -270,6 +270,8 @@ static int revert_file(struct kh_setup *s, struct kh_record *record, const struc
         if (e && !kh_text_eq(&e->current, &e->after))
                 r = kh_file_set(
                         &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
+        if (record->format == KH_FORMAT_OWN)
+                s->may_be_starting = true;
         return r < 0 ? r : kh_journal_forget(&s->journal, record, err);
 }
 

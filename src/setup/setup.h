@@ -68,6 +68,7 @@ struct kh_setup {
         unsigned n_instances;
         char bin_dir[PATH_MAX]; /* where the programs are, or go; "" when nowhere */
         struct kh_text kept;    /* programs that an uninstall left, and why, a line each */
+        bool may_be_starting;   /* containers, by what has been undone just now */
         int lock;
 };
 

@@ -229,7 +229,7 @@ NODES = 8  # what takes long is set-up's own waiting
 
 def killed_at(node, number, *words):
     """Whether KILL came at the NUMBERth call that may change a file."""
-    code = node.run(["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}", "-e",
+    code = node.run(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}", "-e",
                      f"inject={CALLS}:signal=KILL:when={number}", HOOKCTL, *words],
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
     return code in (-9, 137)
@@ -282,9 +282,9 @@ def test_verify_beside_the_real_listener(node, podman, base, scratch):
         steps = json.loads(out)
         assert all(step["ok"] for step in steps), out
         assert any("test event" in step["step"] for step in steps)
-        waiting = node.popen([HOOKCTL, "verify", "--wait", "60s"], stdout=subprocess.PIPE)
-        while waiting.poll() is None:
-            podman("run", "--rm", "--network", "none", "--cgroup-parent", node.cgroup_parent,
-                   IMAGE, "true")
+        with node.popen([HOOKCTL, "verify", "--wait", "60s"], stdout=subprocess.PIPE) as waiting:
+            while waiting.poll() is None:
+                podman("run", "--rm", "--network", "none", "--cgroup-parent", node.cgroup_parent,
+                       IMAGE, "true")
+            assert b"by hook, createRuntime of runc" in waiting.stdout.read()
         assert waiting.returncode == 0
-        assert b"by hook, createRuntime of runc" in waiting.stdout.read()
