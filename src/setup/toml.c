@@ -33,8 +33,11 @@ static void skip_comment(struct kh_toml *t)
 {
         if (peek(t) != '#')
                 return;
-        while (peek(t) != '\n' && peek(t) != -1)
+        while (peek(t) != '\n' && peek(t) != -1 && !is_next(t, KH_SPAN("\r\n"))) {
+                if (peek(t) == '\r')
+                        (void)fail(t, "a carriage return in a comment");
                 t->at++;
+        }
 }
 
 static bool skip_newline(struct kh_toml *t)
@@ -255,7 +258,7 @@ bool kh_toml_next(struct kh_toml *t, struct kh_toml_item *ret)
         if (t->error)
                 return false;
         skip_blank_lines(t);
-        if (peek(t) == -1)
+        if (t->error || peek(t) == -1)
                 return false;
         *ret = (struct kh_toml_item){ .line = t->at };
         while (ret->line > 0 && strchr(" \t", t->text.p[ret->line - 1]))
