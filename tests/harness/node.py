@@ -17,6 +17,9 @@ WRAPPER = BUILD / "static/src/wrapper/kubearmor-runtime"
 _WRITABLE = ("/etc", "/opt", "/usr/local", "/usr/share/containers")
 _LISTED = (*_WRITABLE, "/var/lib/kubearmor")
 
+# Where set-up edits files of others; elsewhere it makes its own only, and there is much to be read.
+_COMPARED = ("/etc", "/usr/share/containers")
+
 _OVERLAY = """
 set -e
 mkdir /run/overlay
@@ -61,10 +64,12 @@ class Node(View):
         """Every file, with what is in it, and every directory of the node's that set-up may touch."""
         listed = {}
         for place in _LISTED:
-            for directory, names, files in os.walk(self.path(place)):
+            for directory, _, files in os.walk(self.path(place)):
                 listed[directory] = "directory"
                 for name in files:
                     path = Path(directory, name)
-                    listed[str(path)] = os.readlink(path) if path.is_symlink() else (
-                        path.stat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest())
+                    content = None
+                    if place in _COMPARED and not path.is_symlink():
+                        content = hashlib.sha256(path.read_bytes()).hexdigest()
+                    listed[str(path)] = path.lstat().st_mode, content
         return {str(path).removeprefix(str(self.root)): what for path, what in listed.items()}
