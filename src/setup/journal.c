@@ -391,33 +391,38 @@ int kh_journal_forget(struct kh_journal *j, struct kh_record *record, struct kh_
         return 0;
 }
 
-int kh_journal_make_directory(
+static int make_directory(
         struct kh_journal *j, enum kh_owner owner, const char *path, struct kh_err *err)
 {
         const char *name;
-        kh_cleanup(kh_closep) int parent = -EBADF;
-        char above[PATH_MAX];
-        struct kh_record *record;
+        kh_cleanup(kh_closep) int parent = kh_root_open_parent(j->root, path, &name);
+        struct kh_record *record = kh_journal_get(j, KH_RECORD_DIRECTORY, path);
         int r;
 
-        if (kh_root_exists(j->root, path))
-                return 0;
-        (void)snprintf(above, sizeof(above), "%.*s", (int)(strrchr(path, '/') - path), path);
-        if (*above) {
-                r = kh_journal_make_directory(j, owner, above, err);
-                if (r < 0)
-                        return r;
-        }
-        record = kh_journal_get(j, KH_RECORD_DIRECTORY, path);
         if (!record)
                 return kh_fail(err, -ENOMEM, "out of memory");
         record->owners |= 1U << owner;
         r = kh_journal_write(j, record, err);
         if (r < 0)
                 return r;
-        parent = kh_root_open_parent(j->root, path, &name);
         if (parent < 0 || (mkdirat(parent, name, 0755) < 0 && errno != EEXIST))
                 return kh_fail(err, parent < 0 ? parent : -errno, "make directory '%s': %s", path,
                         kh_strerror(parent < 0 ? parent : errno));
         return 0;
+}
+
+int kh_journal_make_directory(
+        struct kh_journal *j, enum kh_owner owner, const char *path, struct kh_err *err)
+{
+        char way[PATH_MAX];
+        size_t n = 0;
+        int r = 0;
+
+        while (r == 0 && path[n]) {
+                n += 1 + strcspn(path + n + 1, "/");
+                (void)snprintf(way, sizeof(way), "%.*s", (int)n, path);
+                if (!kh_root_exists(j->root, way))
+                        r = make_directory(j, owner, way, err);
+        }
+        return r;
 }

@@ -7,6 +7,7 @@
 struct level {
         struct kh_place here; /* the path's member; `end` is 0 when there is none */
         struct kh_place last; /* any member */
+        struct kh_place way;  /* the member that the walk is within */
         size_t open;          /* behind the bracket */
         size_t next;          /* start of the member behind `here`; 0: none */
         bool any;
@@ -18,40 +19,61 @@ struct way {
         unsigned found; /* members of the path that are there */
 };
 
-/* One object: false when it has the key twice, or the value on the way is no object. */
-static bool find_level(
-        struct kh_walk *w, const struct kh_member_path *path, unsigned depth, struct way *way)
+static bool open_level(struct kh_walk *w, struct level *l)
 {
-        struct level *l = &way->v[depth];
-        struct kh_place p;
-        struct kh_span key;
-
         if (!kh_walk_into_object(w))
                 return false;
         *l = (struct level){ .open = w->end };
-        while (kh_walk_member(w, &p, &key)) {
-                bool is_here = kh_span_eq(key, path->key[depth]);
+        return true;
+}
 
+/* A member whose value has been read. */
+static void take_member(struct way *way, struct level *l, const struct kh_place *p, bool is_here)
+{
+        if (is_here) {
+                l->here = *p;
+                l->first = !l->any;
+                way->found++;
+        }
+        l->last = *p;
+        l->any = true;
+}
+
+/* False when an object has the key twice, or the value on the way is no object. */
+static bool find_levels(struct kh_walk *w, const struct kh_member_path *path, struct way *way)
+{
+        unsigned depth = 0;
+        struct kh_place p;
+        struct kh_span key;
+
+        if (!open_level(w, &way->v[0]))
+                return false;
+        for (;;) {
+                struct level *l = &way->v[depth];
+                bool is_here;
+
+                if (!kh_walk_member(w, &p, &key)) {
+                        if (w->j.error || depth == 0)
+                                return !w->j.error;
+                        l = &way->v[--depth];
+                        kh_walk_close(w, &l->way);
+                        take_member(way, l, &l->way, true);
+                        continue;
+                }
+                is_here = kh_span_eq(key, path->key[depth]);
                 if (l->here.end && !l->next)
                         l->next = p.start;
                 if (is_here && l->here.end)
                         return false;
                 if (is_here && depth + 1 < path->n) {
-                        if (!find_level(w, path, depth + 1, way))
+                        l->way = p;
+                        if (!open_level(w, &way->v[++depth]))
                                 return false;
-                } else {
-                        kh_json_skip(&w->j);
+                        continue;
                 }
-                kh_walk_close(w, &p);
-                if (is_here) {
-                        l->here = p;
-                        l->first = !l->any;
-                        way->found++;
-                }
-                l->last = p;
-                l->any = true;
+                kh_walk_skip(w, &p);
+                take_member(way, l, &p, is_here);
         }
-        return !w->j.error;
 }
 
 static int find(struct kh_span text, char *copy, const struct kh_member_path *path, struct way *way,
@@ -59,10 +81,10 @@ static int find(struct kh_span text, char *copy, const struct kh_member_path *pa
 {
         struct kh_walk w = kh_walk_of(copy, text.n);
 
-        way->found = 0;
+        *way = (struct way){ .found = 0 };
         if (text.n)
                 memcpy(copy, text.p, text.n);
-        if (find_level(&w, path, 0, way) && kh_json_end(&w.j))
+        if (find_levels(&w, path, way) && kh_json_end(&w.j))
                 return 0;
         return kh_fail(err, -EBADMSG, "not the JSON that was expected: %s, at byte %zu",
                 w.j.error ? w.j.error : "no object, or one with a key twice",

@@ -16,6 +16,7 @@
 enum { DEPTH_MAX = 8 };
 
 /* Every file counts, whatever its name. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as DEPTH_MAX */
 static int read_drop_ins(const struct kh_setup *s, const char *directory, int depth,
         const struct kh_toml_key *key, struct kh_hooks_dirs *dirs, struct kh_err *err)
 {
