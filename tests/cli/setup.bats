@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; run sets stderr
+# The sub-commands of set-up that change nothing of the node; tests/runtime has the others.
+
+# shellcheck source=tests/cli/helpers.bash
+source "$BATS_TEST_DIRNAME/helpers.bash"
+
+setup() {
+        common_setup
+        printf '{\n\t"ociVersion": "1.0.2",\n\t"x": "\\u003c"\n}\n' >"$dir/config.json"
+        cp "$dir/config.json" "$dir/before.json"
+}
+
+teardown() {
+        common_teardown
+}
+
+@test "spec: hooks are added once, and removed byte for byte" {
+        run -0 "$hookctl" spec add-hooks --bin-dir /opt/k --timeout 1500ms "$dir/config.json"
+        [ -z "$output" ]
+        [ "$(jq -c '.hooks | map_values(map([.path, .timeout]))' "$dir/config.json")" = \
+                '{"createRuntime":[["/opt/k/kubearmor-hook",4]],"poststop":[["/opt/k/kubearmor-hook",4]]}' ]
+        cp "$dir/config.json" "$dir/added.json"
+        "$hookctl" spec add-hooks --bin-dir /opt/k --timeout 1500ms "$dir/config.json"
+        cmp "$dir/config.json" "$dir/added.json"
+        "$hookctl" spec remove-hooks "$dir/config.json"
+        cmp "$dir/config.json" "$dir/before.json"
+        "$hookctl" spec remove-hooks "$dir/config.json"
+        cmp "$dir/config.json" "$dir/before.json"
+}
+
+@test "spec --dry-run: a diff that patch takes, and nothing changed" {
+        "$hookctl" spec --dry-run add-hooks "$dir/config.json" >"$dir/diff"
+        cmp "$dir/config.json" "$dir/before.json"
+        grep -q '^+	"hooks": ' "$dir/diff"
+        [ "$(grep -c '^@@' "$dir/diff")" -eq 1 ]
+}
+
+@test "spec: what is no configuration is refused untouched" {
+        echo '[]' >"$dir/config.json"
+        run -1 "$hookctl" spec add-hooks "$dir/config.json"
+        [[ $output == *"not an OCI configuration"* ]]
+        [ "$(<"$dir/config.json")" = '[]' ]
+        run -1 "$hookctl" spec add-hooks "$dir/none.json"
+        run -2 "$hookctl" spec
+        run -2 "$hookctl" spec frob "$dir/config.json"
+}
+
+@test "wrong values of set-up's options: exit 2" {
+        for words in 'install --runtime rkt' 'install --stages startContainer' 'install --stages a,' \
+                'install --timeout 0s' 'install --bin-dir relative' 'uninstall --wait 5' \
+                'install --stages poststop,poststop' 'detect extra'; do
+                # shellcheck disable=SC2086 # words
+                run -2 "$hookctl" $words
+        done
+}
+
+@test "detect: an array of objects with known states" {
+        [ "$(id -u)" -eq 0 ] || skip 'this needs root'
+        run -0 "$hookctl" detect -o json
+        jq -e 'all(.[]; .runtime and (.state | IN("absent", "hooked", "partly", "drifted",
+                "waiting", "broken", "refused")))' <<<"$output"
+}
