@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hookctl/setup_report.h"
 
+#include "base/cleanup.h"
 #include "hookctl/grid.h"
 #include "hookctl/text.h"
 #include "setup/diff.h"
@@ -117,12 +118,14 @@ void kh_print_change(const char *path, const struct kh_text *from, const struct 
 
         kh_diff(&diff, path, from, to);
         /* what is in a configuration is its owner's, but a terminal must not obey it */
-        for (const char *p = diff.p; p && *p; p += strcspn(p, "\n") + 1) {
-                char line[4096];
+        for (size_t at = 0, n; at < diff.n; at += n + 1) {
+                kh_cleanup(kh_freep) char *piece = NULL;
 
-                (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(p, "\n"), p);
-                kh_put_text(stdout, line);
-                (void)putchar('\n');
+                n = strcspn(diff.p + at, "\t\n");
+                piece = strndup(diff.p + at, n);
+                if (piece)
+                        kh_put_text(stdout, piece);
+                (void)putchar(diff.p[at + n]);
         }
         kh_text_done(&diff);
 }
