@@ -34,7 +34,7 @@ static int edit_file(const struct kh_settings *s, struct kh_setup *setup, bool a
 {
         struct kh_text text = { 0 }, edited = { 0 };
         char *path = realpath(file, NULL);
-        int r = path ? kh_root_read(&setup->root, path, &text, err)
+        int r = path ? kh_host_read(&setup->root, path, &text, err)
                      : kh_fail(err, -errno, "'%s': %s", file, kh_strerror(errno));
 
         if (r == 0)
@@ -60,13 +60,13 @@ static enum kh_exit run(const struct kh_settings *s, int argc, char **argv)
                 return kh_report(KH_EXIT_USAGE,
                         "'add-hooks FILE' or 'remove-hooks FILE' is needed; see --help");
         add = strcmp(argv[0], "add-hooks") == 0;
-        r = kh_root_open(&setup.root, NULL, &err);
+        r = kh_host_open(&setup.root, NULL, &err);
         if (r == 0) {
                 /* a bundle is anybody's: who may not read the journal does without it */
                 (void)kh_journal_open(&setup.journal, &setup.root, NULL);
                 r = edit_file(s, &setup, add, argv[1], &err);
                 kh_journal_close(&setup.journal);
-                kh_root_close(&setup.root);
+                kh_host_close(&setup.root);
         }
         return r < 0 ? kh_report_setup(&err) : KH_EXIT_OK;
 }

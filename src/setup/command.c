@@ -29,7 +29,7 @@ static int make_file(const char *name, struct kh_span text)
 }
 
 __attribute__((noreturn)) static void exec_in_root(
-        const struct kh_root *root, const char *const *argv, const int *files)
+        const struct kh_host *root, const char *const *argv, const int *files)
 {
         static const char *const environment[] = {
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
@@ -87,7 +87,7 @@ static bool read_back(int fd, struct kh_text *ret)
         return true;
 }
 
-int kh_command_run(const struct kh_root *root, const char *const *argv, struct kh_span input,
+int kh_command_run(const struct kh_host *root, const char *const *argv, struct kh_span input,
         uint64_t deadline_ns, struct kh_text *ret_out, struct kh_text *ret_err, struct kh_err *err)
 {
         kh_cleanup(kh_closep) int in = make_file("stdin", input);
@@ -110,14 +110,14 @@ int kh_command_run(const struct kh_root *root, const char *const *argv, struct k
         return r;
 }
 
-bool kh_command_find(const struct kh_root *root, const char *name, char *ret)
+bool kh_command_find(const struct kh_host *root, const char *name, char *ret)
 {
         static const char *const directories[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
                 "/usr/bin", "/sbin", "/bin" };
         struct stat st;
 
         for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
-                if (kh_path_join(ret, directories[i], name) && kh_root_stat(root, ret, &st) == 0 &&
+                if (kh_path_join(ret, directories[i], name) && kh_host_stat(root, ret, &st) == 0 &&
                         S_ISREG(st.st_mode) && (st.st_mode & 0111))
                         return true;
         }

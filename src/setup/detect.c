@@ -113,7 +113,7 @@ static uint64_t start_of(int process)
  */
 static int score_process(const struct kh_setup *s, int proc, int process)
 {
-        kh_cleanup(kh_closep) int root = kh_root_openat(&s->root, "/", O_PATH | O_DIRECTORY, 0);
+        kh_cleanup(kh_closep) int root = kh_host_openat(&s->root, "/", O_PATH | O_DIRECTORY);
 
         if (!is_same(process, "root/.", root, "."))
                 return 0;
@@ -175,7 +175,7 @@ static void consider(const struct kh_setup *s, int proc, const char *pid, enum k
 
 static void find_process(const struct kh_setup *s, enum kh_owner owner, struct kh_instance *i)
 {
-        int proc = kh_root_openat(&s->root, "/proc", O_RDONLY | O_DIRECTORY, 0);
+        int proc = kh_host_openat(&s->root, "/proc", O_RDONLY | O_DIRECTORY);
         DIR *dir = proc < 0 ? NULL : fdopendir(proc);
         const struct dirent *entry;
         int best = 0;
@@ -196,7 +196,7 @@ static bool find_program(const struct kh_setup *s, const char *name, char *ret)
         if (*name != '/')
                 return kh_command_find(&s->root, name, ret);
         (void)snprintf(ret, PATH_MAX, "%s", name);
-        return kh_root_exists(&s->root, name);
+        return kh_host_exists(&s->root, name);
 }
 
 /* The first "1.2.3" of what it says of itself. */

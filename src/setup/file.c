@@ -53,12 +53,12 @@ static int write_temporary(
         return r;
 }
 
-static int check_expected(const struct kh_root *root, const char *path,
+static int check_expected(const struct kh_host *root, const char *path,
         const struct kh_text *expected, struct kh_err *err)
 {
         struct kh_text now;
         bool same;
-        int r = kh_root_read(root, path, &now, err);
+        int r = kh_host_read(root, path, &now, err);
 
         if (r < 0)
                 return r;
@@ -69,12 +69,12 @@ static int check_expected(const struct kh_root *root, const char *path,
                               path);
 }
 
-static int replace(const struct kh_root *root, const char *path, struct kh_span text, mode_t mode,
+static int replace(const struct kh_host *root, const char *path, struct kh_span text, mode_t mode,
         const struct kh_text *expected, struct kh_err *err)
 {
         char temporary[NAME_MAX + 1];
         const char *name;
-        kh_cleanup(kh_closep) int dir = kh_root_open_parent(root, path, &name);
+        kh_cleanup(kh_closep) int dir = kh_host_open_parent(root, path, &name);
         int r;
 
         if (dir < 0 || !temporary_name(temporary, name))
@@ -93,11 +93,11 @@ static int replace(const struct kh_root *root, const char *path, struct kh_span 
         return r;
 }
 
-static int take_away(const struct kh_root *root, const char *path, const struct kh_text *expected,
+static int take_away(const struct kh_host *root, const char *path, const struct kh_text *expected,
         struct kh_err *err)
 {
         const char *name;
-        kh_cleanup(kh_closep) int dir = kh_root_open_parent(root, path, &name);
+        kh_cleanup(kh_closep) int dir = kh_host_open_parent(root, path, &name);
         int r = expected ? check_expected(root, path, expected, err) : 0;
 
         if (r < 0)
@@ -110,7 +110,7 @@ static int take_away(const struct kh_root *root, const char *path, const struct 
         return 0;
 }
 
-int kh_file_set(const struct kh_root *root, const char *path, struct kh_span text, mode_t mode,
+int kh_file_set(const struct kh_host *root, const char *path, struct kh_span text, mode_t mode,
         const struct kh_text *expected, struct kh_err *err)
 {
         if (text.p)
@@ -118,11 +118,11 @@ int kh_file_set(const struct kh_root *root, const char *path, struct kh_span tex
         return take_away(root, path, expected, err);
 }
 
-void kh_file_tidy(const struct kh_root *root, const char *path)
+void kh_file_tidy(const struct kh_host *root, const char *path)
 {
         char temporary[NAME_MAX + 1];
         const char *name;
-        kh_cleanup(kh_closep) int dir = kh_root_open_parent(root, path, &name);
+        kh_cleanup(kh_closep) int dir = kh_host_open_parent(root, path, &name);
 
         if (dir >= 0 && temporary_name(temporary, name))
                 (void)unlinkat(dir, temporary, 0);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "setup/root.h"
+#include "setup/host.h"
 
 /*
  * What stands in for PATH while it is written. Its name is one that no reader of a configuration
@@ -18,8 +18,8 @@
  * security label stay those of the old file; a new one is root's, with MODE. It must still be
  * EXPECTED (NULL: whatever it is): -ESTALE when somebody else wrote to it meanwhile.
  */
-int kh_file_set(const struct kh_root *root, const char *path, struct kh_span text, mode_t mode,
+int kh_file_set(const struct kh_host *root, const char *path, struct kh_span text, mode_t mode,
         const struct kh_text *expected, struct kh_err *err);
 
 /* Removes what an interrupted kh_file_set() may have left beside PATH. */
-void kh_file_tidy(const struct kh_root *root, const char *path);
+void kh_file_tidy(const struct kh_host *root, const char *path);

@@ -175,7 +175,7 @@ static int load_record(struct kh_journal *j, const char *name, struct kh_err *er
         if (!kh_parse_u64(kh_span_of(name), UINT32_MAX, &number))
                 return 0;
         (void)kh_path_join(path, KH_JOURNAL_DIRECTORY, name);
-        r = kh_root_read(j->root, path, &text, err);
+        r = kh_host_read(j->root, path, &text, err);
         if (r < 0)
                 return r;
         record = calloc(1, sizeof(*record));
@@ -193,7 +193,7 @@ static int load_record(struct kh_journal *j, const char *name, struct kh_err *er
         return r;
 }
 
-int kh_journal_open(struct kh_journal *ret, const struct kh_root *root, struct kh_err *err)
+int kh_journal_open(struct kh_journal *ret, const struct kh_host *root, struct kh_err *err)
 {
         kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
         int r;
@@ -201,7 +201,7 @@ int kh_journal_open(struct kh_journal *ret, const struct kh_root *root, struct k
         *ret = (struct kh_journal){ .root = root };
         if (!names)
                 return kh_fail(err, -ENOMEM, "out of memory");
-        r = kh_root_list(root, KH_JOURNAL_DIRECTORY, names, err);
+        r = kh_host_list(root, KH_JOURNAL_DIRECTORY, names, err);
         for (unsigned i = 0; r == 0 && i < names->n; i++)
                 r = load_record(ret, names->v[i], err);
         if (r == 0 || names->n)
@@ -297,10 +297,10 @@ static bool write_record(const struct kh_record *r, struct kh_text *out)
 /* The directories of the journal itself need no record: they go when the last one does. */
 int kh_journal_prepare(const struct kh_journal *j, struct kh_err *err)
 {
-        const struct kh_root *root = j->root;
+        const struct kh_host *root = j->root;
         char resolved[PATH_MAX];
         const char *name;
-        int r = kh_root_resolve(root, KH_JOURNAL_DIRECTORY, resolved, err);
+        int r = kh_host_resolve(root, KH_JOURNAL_DIRECTORY, resolved, err);
 
         for (char *slash = resolved; r == 0 && slash; slash = strchr(slash + 1, '/')) {
                 char path[PATH_MAX];
@@ -309,7 +309,7 @@ int kh_journal_prepare(const struct kh_journal *j, struct kh_err *err)
 
                 (void)snprintf(path, sizeof(path), "%.*s",
                         next ? (int)(next - resolved) : (int)strlen(resolved), resolved);
-                dir = kh_root_open_parent(root, path, &name);
+                dir = kh_host_open_parent(root, path, &name);
                 if (dir < 0 || (mkdirat(dir, name, next ? 0755 : 0700) < 0 && errno != EEXIST))
                         r = kh_fail(err, dir < 0 ? dir : -errno, "make '%s': %s", path,
                                 kh_strerror(dir < 0 ? dir : errno));
@@ -340,9 +340,9 @@ int kh_journal_write(struct kh_journal *j, struct kh_record *record, struct kh_e
 }
 
 /* What was left by an interruption while a record was written. */
-static void remove_temporaries(const struct kh_root *root)
+static void remove_temporaries(const struct kh_host *root)
 {
-        int fd = kh_root_openat(root, KH_JOURNAL_DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
+        int fd = kh_host_openat(root, KH_JOURNAL_DIRECTORY, O_RDONLY | O_DIRECTORY);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
 
@@ -367,7 +367,7 @@ void kh_journal_tidy(struct kh_journal *j)
                         j->root, KH_JOURNAL_SETTINGS, (struct kh_span){ 0 }, 0, NULL, NULL);
         for (size_t i = 0; !j->records && i < sizeof(paths) / sizeof(paths[0]); i++) {
                 const char *name;
-                kh_cleanup(kh_closep) int dir = kh_root_open_parent(j->root, paths[i], &name);
+                kh_cleanup(kh_closep) int dir = kh_host_open_parent(j->root, paths[i], &name);
 
                 if (dir >= 0 && unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
                         return;
@@ -395,7 +395,7 @@ static int make_directory(
         struct kh_journal *j, enum kh_owner owner, const char *path, struct kh_err *err)
 {
         const char *name;
-        kh_cleanup(kh_closep) int parent = kh_root_open_parent(j->root, path, &name);
+        kh_cleanup(kh_closep) int parent = kh_host_open_parent(j->root, path, &name);
         struct kh_record *record = kh_journal_get(j, KH_RECORD_DIRECTORY, path);
         int r;
 
@@ -421,7 +421,7 @@ int kh_journal_make_directory(
         while (r == 0 && path[n]) {
                 n += 1 + strcspn(path + n + 1, "/");
                 (void)snprintf(way, sizeof(way), "%.*s", (int)n, path);
-                if (!kh_root_exists(j->root, way))
+                if (!kh_host_exists(j->root, way))
                         r = make_directory(j, owner, way, err);
         }
         return r;

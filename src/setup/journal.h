@@ -8,7 +8,7 @@
 #pragma once
 
 #include "setup/formats.h"
-#include "setup/root.h"
+#include "setup/host.h"
 
 #include <stdint.h>
 
@@ -53,11 +53,11 @@ struct kh_record {
 };
 
 struct kh_journal {
-        const struct kh_root *root;
+        const struct kh_host *root;
         struct kh_record *records; /* the latest first */
 };
 
-int kh_journal_open(struct kh_journal *ret, const struct kh_root *root, struct kh_err *err);
+int kh_journal_open(struct kh_journal *ret, const struct kh_host *root, struct kh_err *err);
 void kh_journal_close(struct kh_journal *j);
 
 struct kh_record *kh_journal_find(const struct kh_journal *j, const char *path);

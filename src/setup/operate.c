@@ -283,7 +283,7 @@ static int reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err
 {
         char systemctl[PATH_MAX];
 
-        if (kh_root_exists(&s->root, "/run/systemd/system") &&
+        if (kh_host_exists(&s->root, "/run/systemd/system") &&
                 kh_command_find(&s->root, "systemctl", systemctl))
                 return reload_by_systemd(s, i, systemctl, err);
         if (kh_runtimes[i->owner].signal && s->root.is_own && i->pid) {
@@ -354,10 +354,10 @@ static int release_docker(struct kh_setup *s, const struct kh_instance *i, struc
 {
         struct kh_text now = { 0 }, meanwhile = { 0 };
         char path[PATH_MAX];
-        int r = kh_root_resolve(&s->root, i->config, path, err);
+        int r = kh_host_resolve(&s->root, i->config, path, err);
 
         if (r == 0)
-                r = kh_root_read(&s->root, path, &now, err);
+                r = kh_host_read(&s->root, path, &now, err);
         if (r == 0)
                 r = kh_docker_name_defaults(kh_text_view(&now), &meanwhile, err);
         if (r == 0)

@@ -79,7 +79,7 @@ static int find_base(struct kh_edit *e, struct kh_err *err)
 static int fill_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
 {
         char why[sizeof(err->msg)];
-        int r = kh_root_read(&s->root, e->path, &e->current, err);
+        int r = kh_host_read(&s->root, e->path, &e->current, err);
 
         if (r < 0)
                 return r;
@@ -98,7 +98,7 @@ struct kh_edit *kh_plan_edit(struct kh_setup *s, struct kh_plan *plan, enum kh_o
         char resolved[PATH_MAX];
         struct kh_edit *e;
 
-        if (kh_root_resolve(&s->root, path, resolved, err) < 0)
+        if (kh_host_resolve(&s->root, path, resolved, err) < 0)
                 return NULL;
         e = find_edit(plan, resolved);
         if (e) {
@@ -231,7 +231,7 @@ static bool holds_records(const struct kh_setup *s, const char *directory)
 static int remove_directory(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
 {
         const char *name;
-        kh_cleanup(kh_closep) int dir = kh_root_open_parent(&s->root, record->path, &name);
+        kh_cleanup(kh_closep) int dir = kh_host_open_parent(&s->root, record->path, &name);
 
         if (holds_records(s, record->path))
                 return 0;

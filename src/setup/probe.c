@@ -31,7 +31,7 @@ static int write_bundle(struct kh_setup *s, struct kh_err *err)
                                               "[\"kubearmor-hookctl\",\"verify\"],\"cwd\":\"/\"},"
                                               "\"root\":{\"path\":\"/\"}}\n");
         const char *name;
-        int dir = kh_root_open_parent(&s->root, BUNDLE, &name);
+        int dir = kh_host_open_parent(&s->root, BUNDLE, &name);
 
         if (dir < 0 || (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)) {
                 int code = dir < 0 ? dir : -errno;
@@ -49,7 +49,7 @@ static void remove_bundle(struct kh_setup *s)
         int dir;
 
         (void)kh_file_set(&s->root, BUNDLE "/config.json", (struct kh_span){ 0 }, 0, NULL, NULL);
-        dir = kh_root_open_parent(&s->root, BUNDLE, &name);
+        dir = kh_host_open_parent(&s->root, BUNDLE, &name);
         if (dir >= 0)
                 (void)unlinkat(dir, name, AT_REMOVEDIR);
         kh_close(dir);

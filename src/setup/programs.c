@@ -17,23 +17,23 @@
 static const char *const directories[] = { "/usr/local/lib/kubearmor", "/opt/kubearmor" };
 
 /* The nearest of the path and what it lies in that exists. */
-static void cut_to_existing(const struct kh_root *root, char *path)
+static void cut_to_existing(const struct kh_host *root, char *path)
 {
-        while (*path && !kh_root_exists(root, path))
+        while (*path && !kh_host_exists(root, path))
                 *strrchr(path, '/') = '\0';
         if (!*path)
                 (void)snprintf(path, PATH_MAX, "/");
 }
 
 /* Whoever can write to a directory on the way can replace what root executes. */
-static int check_ways(const struct kh_root *root, const char *path, struct kh_err *err)
+static int check_ways(const struct kh_host *root, const char *path, struct kh_err *err)
 {
         char way[PATH_MAX];
 
         (void)snprintf(way, sizeof(way), "%s", path);
         for (;;) {
                 struct stat st;
-                int r = kh_root_stat(root, *way ? way : "/", &st);
+                int r = kh_host_stat(root, *way ? way : "/", &st);
 
                 if (r < 0)
                         return kh_fail(err, r, "'%s': %s", way, kh_strerror(r));
@@ -46,16 +46,16 @@ static int check_ways(const struct kh_root *root, const char *path, struct kh_er
         }
 }
 
-static int check_directory(const struct kh_root *root, const char *path, struct kh_err *err)
+static int check_directory(const struct kh_host *root, const char *path, struct kh_err *err)
 {
         char existing[PATH_MAX];
         struct statvfs vfs;
         kh_cleanup(kh_closep) int fd = -EBADF;
 
-        if (kh_root_resolve(root, path, existing, err) < 0)
+        if (kh_host_resolve(root, path, existing, err) < 0)
                 return err->code;
         cut_to_existing(root, existing);
-        fd = kh_root_openat(root, existing, O_PATH | O_DIRECTORY, 0);
+        fd = kh_host_openat(root, existing, O_PATH | O_DIRECTORY);
         if (fd < 0 || fstatvfs(fd, &vfs) < 0)
                 return kh_fail(err, fd < 0 ? fd : -errno, "'%s': %s", existing,
                         kh_strerror(fd < 0 ? fd : errno));
@@ -88,13 +88,13 @@ int kh_programs_choose_directory(struct kh_setup *s, struct kh_err *err)
         if (s->options.bin_dir) {
                 if (check_directory(&s->root, s->options.bin_dir, &why) < 0)
                         return kh_fail(err, why.code, "--bin-dir: %.150s", why.msg);
-                return kh_root_resolve(&s->root, s->options.bin_dir, s->bin_dir, err);
+                return kh_host_resolve(&s->root, s->options.bin_dir, s->bin_dir, err);
         }
         if (recall_directory(s))
                 return 0;
         for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
                 if (check_directory(&s->root, directories[i], &why) == 0)
-                        return kh_root_resolve(&s->root, directories[i], s->bin_dir, err);
+                        return kh_host_resolve(&s->root, directories[i], s->bin_dir, err);
         }
         return kh_fail(
                 err, why.code, "no place for the hook: %.120s (name one with --bin-dir)", why.msg);
@@ -106,23 +106,23 @@ int kh_programs_find_directory(struct kh_setup *s, struct kh_err *err)
 
         if (!s->options.bin_dir && recall_directory(s))
                 return 0;
-        return kh_root_resolve(&s->root, path, s->bin_dir, err);
+        return kh_host_resolve(&s->root, path, s->bin_dir, err);
 }
 
 /* From this process's own root: a container brings the programs that its host shall have. */
 static int read_source(
         const struct kh_setup *s, const char *name, struct kh_text *ret, struct kh_err *err)
 {
-        struct kh_root own;
+        struct kh_host own;
         char path[PATH_MAX];
-        int r = kh_root_open(&own, NULL, err);
+        int r = kh_host_open(&own, NULL, err);
 
         if (r < 0)
                 return r;
         (void)kh_path_join(
                 path, s->options.source_dir ? s->options.source_dir : KH_PROGRAM_DIRECTORY, name);
-        r = kh_root_read(&own, path, ret, err);
-        kh_root_close(&own);
+        r = kh_host_read(&own, path, ret, err);
+        kh_host_close(&own);
         if (r == 0 && !ret->p)
                 r = kh_fail(err, -ENOENT,
                         "there is no '%s': install the package, or name its directory with "
@@ -132,15 +132,15 @@ static int read_source(
 }
 
 /* Root's, executable, and of a label that runtimes may execute. */
-static int set_attributes(const struct kh_root *root, const char *path, struct kh_err *err)
+static int set_attributes(const struct kh_host *root, const char *path, struct kh_err *err)
 {
         static const char label[] = "system_u:object_r:bin_t:s0";
-        kh_cleanup(kh_closep) int fd = kh_root_openat(root, path, O_RDONLY | O_NOFOLLOW, 0);
+        kh_cleanup(kh_closep) int fd = kh_host_openat(root, path, O_RDONLY | O_NOFOLLOW);
 
         if (fd < 0 || fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0)
                 return kh_fail(err, fd < 0 ? fd : -errno, "'%s': %s", path,
                         kh_strerror(fd < 0 ? fd : errno));
-        if (kh_root_exists(root, "/sys/fs/selinux/enforce") &&
+        if (kh_host_exists(root, "/sys/fs/selinux/enforce") &&
                 fsetxattr(fd, "security.selinux", label, sizeof(label), 0) < 0 &&
                 errno != ENOTSUP && errno != EINVAL)
                 return kh_fail(err, -errno, "label '%s': %s", path, kh_strerror(errno));
@@ -149,7 +149,7 @@ static int set_attributes(const struct kh_root *root, const char *path, struct k
 
 /* By executing it: that also finds what no mode tells, such as a policy or another machine's code.
  */
-static int try_program(const struct kh_root *root, const char *path, struct kh_err *err)
+static int try_program(const struct kh_host *root, const char *path, struct kh_err *err)
 {
         const char *const argv[] = { path, "--version", NULL };
         int r = kh_command_run(
@@ -168,7 +168,7 @@ int kh_programs_check(struct kh_setup *s, const char *name, struct kh_err *err)
 
         if (!*s->bin_dir || !kh_path_join(path, s->bin_dir, name))
                 return kh_fail(err, -ENOENT, "there is no '%s'", name);
-        r = kh_root_stat(&s->root, path, &st);
+        r = kh_host_stat(&s->root, path, &st);
         if (r < 0)
                 return kh_fail(err, r, "'%s': %s", path, kh_strerror(r));
         if (!S_ISREG(st.st_mode) || (st.st_mode & 07777) != 0755 || st.st_uid != 0)
@@ -200,7 +200,7 @@ int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, str
         if (r == 0)
                 r = read_source(s, name, &wanted, err);
         if (r == 0)
-                r = kh_root_read(&s->root, path, &present, err);
+                r = kh_host_read(&s->root, path, &present, err);
         kh_file_tidy(&s->root, path);
         changed = !kh_text_eq(&wanted, &present);
         if (r == 0 && changed)
@@ -215,7 +215,7 @@ int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, str
 }
 
 /* Whether a file that PATTERN (in the root) names holds TEXT. */
-static bool is_in_files(const struct kh_root *root, const char *pattern, struct kh_span text)
+static bool is_in_files(const struct kh_host *root, const char *pattern, struct kh_span text)
 {
         char full[2 * PATH_MAX];
         glob_t found;
@@ -227,7 +227,7 @@ static bool is_in_files(const struct kh_root *root, const char *pattern, struct 
         for (size_t i = 0; i < found.gl_pathc && !is_in; i++) {
                 struct kh_text content = { 0 };
 
-                if (kh_root_read(root, found.gl_pathv[i] + strlen(root->prefix), &content, NULL) ==
+                if (kh_host_read(root, found.gl_pathv[i] + strlen(root->prefix), &content, NULL) ==
                                 0 &&
                         content.p)
                         is_in = memmem(content.p, content.n, text.p, text.n) != NULL;

@@ -18,14 +18,19 @@
 enum { LOCK_WAIT_MS = 30000, LOCK_POLL_MS = 50 };
 
 /* flock(2) has no deadline of its own. */
-static int lock(const struct kh_root *root, int *ret, struct kh_err *err)
+static int lock(const struct kh_host *root, int *ret, struct kh_err *err)
 {
         const struct timespec pause = { .tv_nsec = LOCK_POLL_MS * (long)KH_NS_PER_MS };
-        kh_cleanup(kh_closep) int fd =
-                kh_root_openat(root, LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        const char *name;
+        kh_cleanup(kh_closep) int dir = kh_host_open_parent(root, LOCK_PATH, &name);
+        kh_cleanup(kh_closep) int fd = -EBADF;
 
+        if (dir < 0)
+                return kh_fail(
+                        err, dir, "open the directory of '%s': %s", LOCK_PATH, kh_strerror(dir));
+        fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
-                return kh_fail(err, fd, "open '%s': %s", LOCK_PATH, kh_strerror(fd));
+                return kh_fail(err, -errno, "open '%s': %s", LOCK_PATH, kh_strerror(errno));
         for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_POLL_MS) {
                 if (errno != EWOULDBLOCK && errno != EINTR)
                         return kh_fail(err, -errno, "lock '%s': %s", LOCK_PATH, kh_strerror(errno));
@@ -43,7 +48,7 @@ int kh_setup_open(struct kh_setup *ret, const struct kh_setup_options *options, 
         int r;
 
         *ret = (struct kh_setup){ .root = { .fd = -EBADF }, .lock = -EBADF, .options = *options };
-        r = kh_root_open(&ret->root, options->host_root, err);
+        r = kh_host_open(&ret->root, options->host_root, err);
         if (r == 0 && locked)
                 r = lock(&ret->root, &ret->lock, err);
         if (r == 0)
@@ -62,7 +67,7 @@ void kh_setup_close(struct kh_setup *s)
         kh_journal_close(&s->journal);
         kh_text_done(&s->settings);
         kh_text_done(&s->kept);
-        kh_root_close(&s->root);
+        kh_host_close(&s->root);
         kh_closep(&s->lock);
 }
 
@@ -114,7 +119,7 @@ int kh_setup_remember(struct kh_setup *s, struct kh_err *err)
                 put_word(&words, "runtime-path", o->runtime_path);
         r = kh_journal_prepare(&s->journal, err);
         if (r == 0)
-                r = kh_root_read(&s->root, KH_JOURNAL_SETTINGS, &present, err);
+                r = kh_host_read(&s->root, KH_JOURNAL_SETTINGS, &present, err);
         if (r == 0 && !kh_text_eq(&words, &present))
                 r = kh_file_set(
                         &s->root, KH_JOURNAL_SETTINGS, kh_text_view(&words), 0600, NULL, err);
@@ -149,7 +154,7 @@ static bool take_word(struct kh_setup_options *o, const char *word)
 int kh_setup_recall(struct kh_setup *s, struct kh_err *err)
 {
         struct kh_setup_options *o = &s->options;
-        int r = kh_root_read(&s->root, KH_JOURNAL_SETTINGS, &s->settings, err);
+        int r = kh_host_read(&s->root, KH_JOURNAL_SETTINGS, &s->settings, err);
 
         if (r < 0 || !s->settings.p)
                 return r;

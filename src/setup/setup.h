@@ -60,7 +60,7 @@ struct kh_plan {
 };
 
 struct kh_setup {
-        struct kh_root root;
+        struct kh_host root;
         struct kh_journal journal;
         struct kh_setup_options options;
         struct kh_text settings; /* what `options` points into, when they were read back */

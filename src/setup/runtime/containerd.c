@@ -104,7 +104,7 @@ static int make_spec(struct work *w, struct kh_text *ret, struct kh_err *err)
         (void)snprintf(ctr, sizeof(ctr), "%.*sctr",
                 (int)(strrchr(w->instance->program, '/') + 1 - w->instance->program),
                 w->instance->program);
-        if (!kh_root_exists(&w->setup->root, ctr) && !kh_command_find(&w->setup->root, "ctr", ctr))
+        if (!kh_host_exists(&w->setup->root, ctr) && !kh_command_find(&w->setup->root, "ctr", ctr))
                 return kh_fail(err, -ENOENT,
                         "there is no 'ctr' beside '%.100s' to make a base specification with",
                         w->instance->program);
@@ -287,7 +287,7 @@ static int plan_template(struct work *w, struct kh_err *err)
         char path[PATH_MAX];
         struct kh_text rendered;
         struct kh_edit *e;
-        int r = kh_root_read(&w->setup->root, w->instance->config, &rendered, err);
+        int r = kh_host_read(&w->setup->root, w->instance->config, &rendered, err);
         bool imported;
 
         if (r < 0)
@@ -313,7 +313,7 @@ static const struct kh_edit *edit_of(const struct work *w, const char *path)
 {
         char resolved[PATH_MAX];
 
-        if (kh_root_resolve(&w->setup->root, path, resolved, NULL) < 0)
+        if (kh_host_resolve(&w->setup->root, path, resolved, NULL) < 0)
                 return NULL;
         for (const struct kh_edit *e = w->plan->edits; e; e = e->next) {
                 if (strcmp(e->path, resolved) == 0)
@@ -390,7 +390,7 @@ static int check(struct work *w, struct kh_err *err)
 
         if (is_unchanged(main) && is_unchanged(drop_in))
                 return 0;
-        r = main ? 0 : kh_root_read(&w->setup->root, w->instance->config, &text, err);
+        r = main ? 0 : kh_host_read(&w->setup->root, w->instance->config, &text, err);
         if (r == 0)
                 r = write_check(
                         w, main ? kh_text_view(&main->after) : kh_text_view(&text), drop_in, err);
@@ -454,7 +454,7 @@ static int read_version(struct work *w, struct kh_err *err)
         const struct kh_toml_key key = KH_TOML_KEY("version");
         struct kh_text text;
         struct kh_span value;
-        int r = kh_root_read(&w->setup->root, w->instance->config, &text, err);
+        int r = kh_host_read(&w->setup->root, w->instance->config, &text, err);
 
         if (r < 0)
                 return r;
@@ -488,7 +488,7 @@ static int look_around(struct work *w, struct kh_err *err)
         if (r < 0)
                 return r;
         r = kh_containerd_dump(w->setup, w->instance,
-                kh_root_exists(&w->setup->root, config) ? config : "", &w->now, err);
+                kh_host_exists(&w->setup->root, config) ? config : "", &w->now, err);
         if (r == 0 && w->now.cri_is_off)
                 r = kh_fail(err, -EOPNOTSUPP,
                         "CRI is off in '%s' (disabled_plugins), so no pod runs here: nothing to "
@@ -541,7 +541,7 @@ int kh_plan_k3s(
                         i->owner == KH_OWNER_K3S
                                 ? "/var/lib/rancher/k3s/data/current/bin/containerd"
                                 : "/var/lib/rancher/rke2/bin/containerd");
-        if (!kh_root_exists(&s->root, i->config))
+        if (!kh_host_exists(&s->root, i->config))
                 return kh_fail(err, -ENOENT, "there is no '%s': start %s once", i->config,
                         kh_owner_name[i->owner]);
         return plan(s, &embedded, true, ret, err);

@@ -21,7 +21,7 @@ static int read_drop_ins(const struct kh_setup *s, const char *directory, int de
         const struct kh_toml_key *key, struct kh_hooks_dirs *dirs, struct kh_err *err)
 {
         kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
-        int r = names ? kh_root_list(&s->root, directory, names, err) : -ENOMEM;
+        int r = names ? kh_host_list(&s->root, directory, names, err) : -ENOMEM;
 
         if (r < 0)
                 return r;
@@ -30,7 +30,7 @@ static int read_drop_ins(const struct kh_setup *s, const char *directory, int de
                 struct stat st;
 
                 if (!kh_path_join(path, directory, names->v[i]) || strcmp(path, DROP_IN) == 0 ||
-                        kh_root_stat(&s->root, path, &st) < 0)
+                        kh_host_stat(&s->root, path, &st) < 0)
                         continue;
                 if (!S_ISDIR(st.st_mode))
                         r = kh_hooks_dirs_read(&s->root, path, key, dirs, err);

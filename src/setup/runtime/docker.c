@@ -176,5 +176,5 @@ ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i)
         struct stat st;
 
         (void)kh_path_join(path, root && *root == '/' ? root : "/var/lib/docker", "runtimes");
-        return kh_root_stat(&s->root, path, &st) == 0 ? st.st_ino : 0;
+        return kh_host_stat(&s->root, path, &st) == 0 ? st.st_ino : 0;
 }

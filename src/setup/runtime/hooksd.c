@@ -55,13 +55,13 @@ static bool read_list(struct kh_span array, struct kh_hooks_dirs *dirs)
         return good;
 }
 
-int kh_hooks_dirs_read(const struct kh_root *root, const char *path, const struct kh_toml_key *key,
+int kh_hooks_dirs_read(const struct kh_host *root, const char *path, const struct kh_toml_key *key,
         struct kh_hooks_dirs *dirs, struct kh_err *err)
 {
         struct kh_text text;
         struct kh_span array;
         const char *error;
-        int r = kh_root_read(root, path, &text, err);
+        int r = kh_host_read(root, path, &text, err);
 
         if (r < 0 || !text.p)
                 return r;
@@ -77,23 +77,23 @@ int kh_hooks_dirs_read(const struct kh_root *root, const char *path, const struc
 }
 
 /* Whether files can be made there, or in what would have to be made first. */
-static bool is_writable(const struct kh_root *root, const char *path)
+static bool is_writable(const struct kh_host *root, const char *path)
 {
         char existing[PATH_MAX];
         struct statvfs vfs;
         kh_cleanup(kh_closep) int fd = -EBADF;
 
-        if (kh_root_resolve(root, path, existing, NULL) < 0)
+        if (kh_host_resolve(root, path, existing, NULL) < 0)
                 return false;
         do {
-                fd = kh_root_openat(root, *existing ? existing : "/", O_PATH | O_DIRECTORY, 0);
+                fd = kh_host_openat(root, *existing ? existing : "/", O_PATH | O_DIRECTORY);
                 if (fd == -ENOENT)
                         *strrchr(existing, '/') = '\0';
         } while (fd == -ENOENT);
         return fd >= 0 && fstatvfs(fd, &vfs) == 0 && !(vfs.f_flag & ST_RDONLY);
 }
 
-static const char *choose(const struct kh_root *root, const struct kh_hooks_dirs *dirs)
+static const char *choose(const struct kh_host *root, const struct kh_hooks_dirs *dirs)
 {
         for (unsigned i = 0; i < dirs->n; i++) {
                 if (is_writable(root, dirs->v[i]))

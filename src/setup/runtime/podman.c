@@ -12,7 +12,7 @@ static int read_drop_ins(const struct kh_setup *s, const struct kh_toml_key *key
         struct kh_hooks_dirs *dirs, struct kh_err *err)
 {
         kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
-        int r = names ? kh_root_list(&s->root, DROP_INS, names, err) : -ENOMEM;
+        int r = names ? kh_host_list(&s->root, DROP_INS, names, err) : -ENOMEM;
 
         if (r < 0)
                 return r;

@@ -44,7 +44,7 @@ void kh_hooks_dirs_done(struct kh_hooks_dirs *dirs);
  * What the configuration at PATH, if it is there, makes of them: `hooks_dir` of the table at KEY
  * takes their place.
  */
-int kh_hooks_dirs_read(const struct kh_root *root, const char *path, const struct kh_toml_key *key,
+int kh_hooks_dirs_read(const struct kh_host *root, const char *path, const struct kh_toml_key *key,
         struct kh_hooks_dirs *dirs, struct kh_err *err);
 
 /*

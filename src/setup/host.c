@@ -1,33 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "setup/root.h"
+#include "setup/host.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/root.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 
 /* No runtime's configuration comes near. */
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
-/* The kernel asks for another try when a rename happened meanwhile; it does not happen for long. */
-enum { RESOLVE_TRIES = 64 };
-
-int kh_root_open(struct kh_root *ret, const char *dir, struct kh_err *err)
+int kh_host_open(struct kh_host *ret, const char *dir, struct kh_err *err)
 {
         char link[64];
         ssize_t n;
 
-        *ret = (struct kh_root){ .fd = open(dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC) };
+        *ret = (struct kh_host){ .fd = open(dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC) };
         if (ret->fd < 0)
                 return kh_fail(err, -errno, "open '%s': %s", dir, kh_strerror(errno));
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", ret->fd);
         n = readlink(link, ret->prefix, sizeof(ret->prefix) - 1);
         if (n < 0 || (size_t)n == sizeof(ret->prefix) - 1) {
-                kh_root_close(ret);
+                kh_host_close(ret);
                 return kh_fail(err, -EIO, "cannot tell the path of '%s': is /proc mounted?", dir);
         }
         ret->prefix[n == 1 ? 0 : n] = '\0';
@@ -35,37 +31,20 @@ int kh_root_open(struct kh_root *ret, const char *dir, struct kh_err *err)
         return 0;
 }
 
-void kh_root_close(struct kh_root *root)
+void kh_host_close(struct kh_host *root)
 {
         kh_closep(&root->fd);
 }
 
-/* Within another root the kernel has to keep links inside: without openat2() there is no way. */
-int kh_root_openat(const struct kh_root *root, const char *path, int flags, mode_t mode)
+int kh_host_openat(const struct kh_host *root, const char *path, int flags)
 {
-        struct open_how how = {
-                .flags = (unsigned)flags | O_CLOEXEC,
-                .mode = mode,
-                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-        };
-        long fd = -1;
-
         if (*path != '/')
                 return -EINVAL;
-        if (root->is_own) {
-                fd = open(path, flags | O_CLOEXEC, mode);
-                return fd < 0 ? -errno : (int)fd;
-        }
-        for (int i = 0; i < RESOLVE_TRIES; i++) {
-                fd = syscall(SYS_openat2, root->fd, path, &how, sizeof(how));
-                if (fd >= 0 || errno != EAGAIN)
-                        break;
-        }
-        return fd < 0 ? -errno : (int)fd;
+        return kh_root_open(root->is_own ? KH_OWN_ROOT : root->fd, path, flags);
 }
 
 /* Where a descriptor of something in the root lies in it. */
-static int path_of(const struct kh_root *root, int fd, char *ret)
+static int path_of(const struct kh_host *root, int fd, char *ret)
 {
         char link[64], path[PATH_MAX];
         size_t prefix = strlen(root->prefix);
@@ -83,14 +62,14 @@ static int path_of(const struct kh_root *root, int fd, char *ret)
 }
 
 /* A link to nothing would be replaced by a file, and nobody could say what it was. */
-static bool is_dangling(const struct kh_root *root, const char *path)
+static bool is_dangling(const struct kh_host *root, const char *path)
 {
-        kh_cleanup(kh_closep) int fd = kh_root_openat(root, path, O_PATH | O_NOFOLLOW, 0);
+        kh_cleanup(kh_closep) int fd = kh_host_openat(root, path, O_PATH | O_NOFOLLOW);
 
         return fd >= 0;
 }
 
-int kh_root_resolve(const struct kh_root *root, const char *path, char *ret, struct kh_err *err)
+int kh_host_resolve(const struct kh_host *root, const char *path, char *ret, struct kh_err *err)
 {
         char known[PATH_MAX]; /* the longest part of PATH that exists */
         size_t length = strlen(path), n;
@@ -100,8 +79,7 @@ int kh_root_resolve(const struct kh_root *root, const char *path, char *ret, str
                 return kh_fail(err, -EINVAL, "'%.80s' is no absolute path, or too long", path);
         memcpy(known, path, length + 1);
         for (;;) {
-                kh_cleanup(kh_closep) int fd =
-                        kh_root_openat(root, *known ? known : "/", O_PATH, 0);
+                kh_cleanup(kh_closep) int fd = kh_host_openat(root, *known ? known : "/", O_PATH);
 
                 r = fd < 0 ? fd : path_of(root, fd, ret);
                 if (r != -ENOENT || !*known)
@@ -123,7 +101,7 @@ int kh_root_resolve(const struct kh_root *root, const char *path, char *ret, str
         return 0;
 }
 
-int kh_root_open_parent(const struct kh_root *root, const char *path, const char **ret_name)
+int kh_host_open_parent(const struct kh_host *root, const char *path, const char **ret_name)
 {
         char directory[PATH_MAX];
         const char *slash = strrchr(path, '/');
@@ -132,19 +110,19 @@ int kh_root_open_parent(const struct kh_root *root, const char *path, const char
                 return -EINVAL;
         (void)snprintf(directory, sizeof(directory), "%.*s/", (int)(slash - path), path);
         *ret_name = slash + 1;
-        return kh_root_openat(root, directory, O_RDONLY | O_DIRECTORY, 0);
+        return kh_host_openat(root, directory, O_RDONLY | O_DIRECTORY);
 }
 
-bool kh_root_exists(const struct kh_root *root, const char *path)
+bool kh_host_exists(const struct kh_host *root, const char *path)
 {
         struct stat st;
 
-        return kh_root_stat(root, path, &st) == 0;
+        return kh_host_stat(root, path, &st) == 0;
 }
 
-int kh_root_stat(const struct kh_root *root, const char *path, struct stat *ret)
+int kh_host_stat(const struct kh_host *root, const char *path, struct stat *ret)
 {
-        kh_cleanup(kh_closep) int fd = kh_root_openat(root, path, O_PATH, 0);
+        kh_cleanup(kh_closep) int fd = kh_host_openat(root, path, O_PATH);
 
         if (fd < 0)
                 return fd;
@@ -162,10 +140,10 @@ static void close_dirp(DIR **dir)
                 closedir(*dir);
 }
 
-int kh_root_list(
-        const struct kh_root *root, const char *path, struct kh_names *ret, struct kh_err *err)
+int kh_host_list(
+        const struct kh_host *root, const char *path, struct kh_names *ret, struct kh_err *err)
 {
-        int fd = kh_root_openat(root, path, O_RDONLY | O_DIRECTORY, 0);
+        int fd = kh_host_openat(root, path, O_RDONLY | O_DIRECTORY);
         kh_cleanup(close_dirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
 
@@ -196,11 +174,10 @@ void kh_names_done(struct kh_names *names)
                 free(names->v[--names->n]);
 }
 
-int kh_root_read(
-        const struct kh_root *root, const char *path, struct kh_text *ret, struct kh_err *err)
+int kh_host_read(
+        const struct kh_host *root, const char *path, struct kh_text *ret, struct kh_err *err)
 {
-        kh_cleanup(kh_closep) int fd =
-                kh_root_openat(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+        kh_cleanup(kh_closep) int fd = kh_host_openat(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         struct stat st;
         ssize_t got = 1;
 

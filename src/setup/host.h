@@ -13,32 +13,32 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-struct kh_root {
+struct kh_host {
         int fd;
         bool is_own;
         char prefix[PATH_MAX]; /* where it is mounted; "" when it is our own */
 };
 
 /* DIR may be NULL: the process's own root. */
-int kh_root_open(struct kh_root *ret, const char *dir, struct kh_err *err);
-void kh_root_close(struct kh_root *root);
+int kh_host_open(struct kh_host *ret, const char *dir, struct kh_err *err);
+void kh_host_close(struct kh_host *root);
 
 /* open(2) within the root: a descriptor or a negative errno. */
-int kh_root_openat(const struct kh_root *root, const char *path, int flags, mode_t mode);
+int kh_host_openat(const struct kh_host *root, const char *path, int flags);
 
 /*
  * PATH without links, into RET of PATH_MAX bytes. What does not exist stands behind the part that
  * does, as it is.
  */
-int kh_root_resolve(const struct kh_root *root, const char *path, char *ret, struct kh_err *err);
+int kh_host_resolve(const struct kh_host *root, const char *path, char *ret, struct kh_err *err);
 
 /* The directory that PATH, a resolved one, lies in, and its last component. */
-int kh_root_open_parent(const struct kh_root *root, const char *path, const char **ret_name);
+int kh_host_open_parent(const struct kh_host *root, const char *path, const char **ret_name);
 
-bool kh_root_exists(const struct kh_root *root, const char *path);
+bool kh_host_exists(const struct kh_host *root, const char *path);
 
 /* stat(2) of PATH, links followed. */
-int kh_root_stat(const struct kh_root *root, const char *path, struct stat *ret);
+int kh_host_stat(const struct kh_host *root, const char *path, struct stat *ret);
 
 /* A directory can hold more names only by mistake. */
 enum { KH_NAMES_MAX = 4096 };
@@ -49,13 +49,13 @@ struct kh_names {
 };
 
 /* The names in a directory, sorted by their bytes; none when it is not there. */
-int kh_root_list(
-        const struct kh_root *root, const char *path, struct kh_names *ret, struct kh_err *err);
+int kh_host_list(
+        const struct kh_host *root, const char *path, struct kh_names *ret, struct kh_err *err);
 void kh_names_done(struct kh_names *names);
 
 /* A regular file whole: absent in *RET when it is not there. */
-int kh_root_read(
-        const struct kh_root *root, const char *path, struct kh_text *ret, struct kh_err *err);
+int kh_host_read(
+        const struct kh_host *root, const char *path, struct kh_text *ret, struct kh_err *err);
 
 /* Makes PATH from directory and name; false when it does not fit. */
 bool kh_path_join(char *ret, const char *directory, const char *name);
