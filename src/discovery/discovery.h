@@ -101,7 +101,8 @@ struct kh_discovery {
         void *knows_arg;
 };
 
-/* Begins to discover HOST in PLACES. Both, and ROOM, stay the caller's for as long as *D is used.
+/*
+ * Begins to discover HOST in PLACES. Both, and ROOM, stay the caller's for as long as *D is used.
  */
 void kh_discovery_init(struct kh_discovery *d, const struct kh_host *host,
         const struct kh_place_pattern *places, size_t places_n, struct kh_discovery_room *room);

@@ -18,7 +18,8 @@
  */
 enum { YOUNG_S = 60 };
 
-/* Where a shim's runtime keeps its state unless it was told otherwise: a constant of containerd's.
+/*
+ * Where a shim's runtime keeps its state unless it was told otherwise: a constant of containerd's.
  */
 #define SHIM_ROOT KH_SPAN("/run/containerd/runc")
 
@@ -307,7 +308,8 @@ static enum kh_finding settle(struct look *l)
                 return KH_FOUND_NOTHING;
         if (l->d->pids_are_ours)
                 l->found->pidfd = kh_pidfd_open((pid_t)l->record->pid);
-        /* While this directory stands, its number was nobody else's: the pidfd is of its process.
+        /*
+         * While this directory stands, its number was nobody else's: the pidfd is of its process.
          */
         if (!is_there(&facts, "stat"))
                 return KH_FOUND_NOTHING;

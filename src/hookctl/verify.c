@@ -93,7 +93,8 @@ static bool check_delivery(
         return true;
 }
 
-/* When the hook of this boot was set up, in the clock ticks that processes' starts are counted in.
+/*
+ * When the hook of this boot was set up, in the clock ticks that processes' starts are counted in.
  */
 static uint64_t set_up_at(const struct kh_setup *setup)
 {

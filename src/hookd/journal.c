@@ -21,7 +21,8 @@
 enum {
         FORMAT = 1,
         HEAD_MAX = 512, /* of a line before the container's text, with the longest id escaped */
-        /* History that may lie beside as much again as is alive: a rewrite every 2,000 or so lives.
+        /*
+         * History that may lie beside as much again as is alive: a rewrite every 2,000 or so lives.
          */
         HISTORY_MAX = 4 * 1024 * 1024,
         RECORD_EXTRA = 160, /* about what a line has beside the container's text */
@@ -318,7 +319,8 @@ void kh_journal_write(struct kh_journal *j, const struct kh_change *change)
 
         if (j->dir < 0)
                 return;
-        /* What is rewritten holds this change already, but for a removal: that one still is there.
+        /*
+         * What is rewritten holds this change already, but for a removal: that one still is there.
          */
         if ((j->fd < 0 || is_mostly_history(j)) && try_rewrite(j) && change->type != KH_REMOVED)
                 return;

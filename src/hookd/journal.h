@@ -28,7 +28,8 @@ int kh_journal_open(struct kh_journal *j, const char *dir, struct kh_inventory *
         bool *ret_same_pids, struct kh_err *err);
 void kh_journal_close(struct kh_journal *j);
 
-/* A change, before it is told. A failure is logged and counted: the journal has to be mended then.
+/*
+ * A change, before it is told. A failure is logged and counted: the journal has to be mended then.
  */
 void kh_journal_write(struct kh_journal *j, const struct kh_change *change);
 

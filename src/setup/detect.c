@@ -109,7 +109,8 @@ static uint64_t start_of(int process)
                        : 0;
 }
 
-/* A process of that name which sees the files that set-up works on; better one in its very mounts.
+/*
+ * A process of that name which sees the files that set-up works on; better one in its very mounts.
  */
 static int score_process(const struct kh_setup *s, int proc, int process)
 {

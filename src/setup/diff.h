@@ -4,7 +4,8 @@
 
 #include "setup/text.h"
 
-/* Appends it, with its two header lines; nothing when they are the same. Absent texts are no file.
+/*
+ * Appends it, with its two header lines; nothing when they are the same. Absent texts are no file.
  */
 void kh_diff(struct kh_text *out, const char *path, const struct kh_text *from,
         const struct kh_text *to);

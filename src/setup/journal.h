@@ -75,7 +75,8 @@ int kh_journal_write(struct kh_journal *j, struct kh_record *record, struct kh_e
 /* Removes it, from memory too. */
 int kh_journal_forget(struct kh_journal *j, struct kh_record *record, struct kh_err *err);
 
-/* Removes what an interruption left in the journal's directory; that too, when it holds no record.
+/*
+ * Removes what an interruption left in the journal's directory; that too, when it holds no record.
  */
 void kh_journal_tidy(struct kh_journal *j);
 

@@ -21,7 +21,8 @@
  */
 enum { START_MS = 2000, POLL_MS = 200, READ_POLL_MS = 20 };
 
-/* A daemon that shows by nothing that it has read its configuration is not waited for any longer.
+/*
+ * A daemon that shows by nothing that it has read its configuration is not waited for any longer.
  */
 #define RELEASE_NS (5 * KH_NS_PER_S)
 

@@ -147,7 +147,8 @@ static int set_attributes(const struct kh_host *root, const char *path, struct k
         return 0;
 }
 
-/* By executing it: that also finds what no mode tells, such as a policy or another machine's code.
+/*
+ * By executing it: that also finds what no mode tells, such as a policy or another machine's code.
  */
 static int try_program(const struct kh_host *root, const char *path, struct kh_err *err)
 {

@@ -91,7 +91,8 @@ int kh_setup_open(struct kh_setup *ret, const struct kh_setup_options *options, 
         struct kh_err *err);
 void kh_setup_close(struct kh_setup *s);
 
-/* Takes the options of the last install, but for those that say where and which; 0: there was none.
+/*
+ * Takes the options of the last install, but for those that say where and which; 0: there was none.
  */
 int kh_setup_recall(struct kh_setup *s, struct kh_err *err);
 int kh_setup_remember(struct kh_setup *s, struct kh_err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a runtime's command line says, as far as the wrapper has to know; runc's and crun's alike.
+/*
+ * What a runtime's command line says, as far as the wrapper has to know; runc's and crun's alike.
  */
 #pragma once
 

@@ -76,7 +76,8 @@ static bool differ(struct kh_span a, struct kh_span b)
         return a.p && b.p && !kh_span_eq(a, b);
 }
 
-/* Two containers may have one id, where two runtimes, or two roots of one, know nothing of another.
+/*
+ * Two containers may have one id, where two runtimes, or two roots of one, know nothing of another.
  */
 static bool is_anothers(const struct kh_entry *e, const struct kh_container *c)
 {

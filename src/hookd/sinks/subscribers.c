@@ -349,7 +349,8 @@ static bool may_read(const struct kh_subscribers *s, uid_t uid)
         return false;
 }
 
-/* Only now that the request was read: who closes with unread input takes back what it has written.
+/*
+ * Only now that the request was read: who closes with unread input takes back what it has written.
  */
 static bool refuse(struct subscriber *c)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is counted by a walk when somebody asks: containers by runtime and state, the spool's files.
+/*
+ * What is counted by a walk when somebody asks: containers by runtime and state, the spool's files.
  */
 #pragma once
 

@@ -22,7 +22,8 @@ enum {
         PARTIAL_MAX_TOTAL = 32 * 1024 * 1024,
 };
 
-/* For a whole request, from the connection or the answer before it; a hook's own deadline is 1 s.
+/*
+ * For a whole request, from the connection or the answer before it; a hook's own deadline is 1 s.
  */
 #define IDLE_NS (5 * KH_NS_PER_S)
 /* When we end, a request that has begun to come gets this much more time. */
@@ -229,7 +230,8 @@ static void settle(struct connection *c)
         kh_list_append(&h->fresh, &c->node);
 }
 
-/* Like kh_json_frame(); most requests come whole, and to skip a value is faster than to frame it.
+/*
+ * Like kh_json_frame(); most requests come whole, and to skip a value is faster than to frame it.
  */
 static ptrdiff_t request_length(struct connection *c, char *text, size_t n)
 {
@@ -331,7 +333,8 @@ static void watch(struct connection *c)
         kh_timer_advance(&h->idle_timer, c->since_ns + (h->draining ? DRAIN_NS : IDLE_NS));
 }
 
-/* The first N of those that were answered: closed by now, or with another request, or still there.
+/*
+ * The first N of those that were answered: closed by now, or with another request, or still there.
  */
 static void look_at_fresh(struct kh_hooksock *h, unsigned n)
 {

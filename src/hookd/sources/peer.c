@@ -140,7 +140,8 @@ static bool is_last(const struct kh_peers *p, struct kh_peer peer)
                !kh_pidfd_is_dead(p->last_pidfd);
 }
 
-/* A hook within its container's namespaces: it may tell of that container, as long as nobody has.
+/*
+ * A hook within its container's namespaces: it may tell of that container, as long as nobody has.
  */
 static enum kh_permission permit_own(struct kh_peers *p, const struct place *place,
         struct kh_request *request, const struct kh_inventory *inv)

@@ -21,7 +21,8 @@ enum {
 /* How long deaths gather; far below what a runtime takes from a death to its poststop hooks. */
 #define GATHER_NS (5 * KH_NS_PER_MS)
 
-/* Before Linux 6.13: "Pid:" of the descriptor's fdinfo; 0 for a foreign process, -1 for a dead one.
+/*
+ * Before Linux 6.13: "Pid:" of the descriptor's fdinfo; 0 for a foreign process, -1 for a dead one.
  */
 static int fdinfo_pid(int fd)
 {

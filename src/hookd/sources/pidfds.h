@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel's word on inits: which process a pidfd is, whether it lives, and the moment it dies.
+/*
+ * The kernel's word on inits: which process a pidfd is, whether it lives, and the moment it dies.
  */
 #pragma once
 

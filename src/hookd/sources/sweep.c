@@ -72,7 +72,8 @@ static enum kh_known cgroup_is_empty_at(
         return n == 0 && fstat(dir, &st) == 0 && st.st_nlink == 2 ? KH_YES : KH_NO;
 }
 
-/* In every hierarchy that has it: its path may be one of v2's or, on a hybrid host, of one of v1's.
+/*
+ * In every hierarchy that has it: its path may be one of v2's or, on a hybrid host, of one of v1's.
  */
 static enum kh_known cgroup_is_empty(const struct kh_core *core, const struct kh_entry *e)
 {
