@@ -64,9 +64,9 @@ struct kubearmor_hook_container {
         const char *id;
         const char *name;
         const char *image;
-        const char *type;       /* "container" or "sandbox" */
-        const char *state;      /* "created", "running", "exited" or "removed" */
-        const char *source;     /* what told of it first: "hook", "spool", "snapshot", "discovery" */
+        const char *type;   /* "container" or "sandbox" */
+        const char *state;  /* "created", "running", "exited" or "removed" */
+        const char *source; /* what told of it first: "hook", "spool", "snapshot", "discovery" */
         const char *created_at; /* when the listener learnt of it, RFC 3339 */
 
         const char *pod_name;

@@ -8,7 +8,7 @@
 
 struct kh_err {
         int code; /* a negative errno, as returned */
-        char msg[192];
+        char msg[256];
 };
 
 /*

@@ -38,8 +38,8 @@ struct kh_core {
         bool sees_host;       /* and that is the host's: a pid not found there is dead */
         const char *cgroupfs; /* where the hierarchies are mounted; NULL when not the host's */
         struct kh_statedir statedir;
-        int spool_dir;        /* -EBADF: there is no spool */
-        uint64_t seq;         /* of the last event */
+        int spool_dir; /* -EBADF: there is no spool */
+        uint64_t seq;  /* of the last event */
 };
 
 /* What a source was told. */

@@ -30,7 +30,7 @@ enum kh_source {
         KH_SOURCE_SPOOL,
         KH_SOURCE_SNAPSHOT,
         KH_SOURCE_DISCOVERY, /* the runtimes' state directories */
-        KH_SOURCE_KERNEL, /* a pidfd, a cgroup, procfs */
+        KH_SOURCE_KERNEL,    /* a pidfd, a cgroup, procfs */
         KH_SOURCE_COUNT
 };
 
