@@ -170,8 +170,9 @@ int kh_host_list(
 
 void kh_names_done(struct kh_names *names)
 {
-        while (names->n)
-                free(names->v[--names->n]);
+        for (unsigned i = 0; i < names->n; i++)
+                free(names->v[i]);
+        names->n = 0;
 }
 
 int kh_host_read(

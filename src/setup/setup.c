@@ -82,14 +82,14 @@ bool kh_setup_wants(const struct kh_setup *s, enum kh_owner owner)
 
 void kh_setup_narrow(struct kh_setup *s, unsigned owners)
 {
-        const char *names[KH_RUNTIMES_MAX];
+        const char *names[KH_RUNTIMES_MAX] = { 0 };
         unsigned n = 0;
 
         for (int owner = 0; owner < KH_OWNER_COUNT; owner++) {
                 if (owners >> owner & 1 && kh_setup_wants(s, (enum kh_owner)owner))
                         names[n++] = kh_owner_name[owner];
         }
-        memcpy(s->options.runtimes, names, n * sizeof(names[0]));
+        memcpy(s->options.runtimes, names, sizeof(names));
         s->options.n_runtimes = n;
 }
 

@@ -33,9 +33,10 @@ static void sets(const char *from, const char *to)
         kh_text_done(&back);
 }
 
-#define RUNC  "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]"
-#define BASE  "base_runtime_spec = \"/etc/c/kubearmor-hook-spec.json\""
-#define LINES "version = 2\n"
+#define RUNC      "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]"
+#define RUNC_LINE RUNC "\n"
+#define BASE      "base_runtime_spec = \"/etc/c/kubearmor-hook-spec.json\""
+#define LINES     "version = 2\n"
 
 #define RUNC_OPTIONS "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n"
 
@@ -174,7 +175,7 @@ static void any_text_comes_back(void **state)
 {
         static const char *const lines[] = { "\n", "# [plugins]\n", "version = 2\n",
                 "a.b = { c = 1 }\n", "[other]\n", "  [plugins.\"io.containerd.grpc.v1.cri\"]\n",
-                RUNC "\n",
+                RUNC_LINE,
                 "  [plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc.options]\n",
                 "    SystemdCgroup = true\r\n", "runtime_type = \"io.containerd.runc.v2\"\n",
                 "base_runtime_spec = \"\"\n", "s = \"\"\"\n[plugins]\n\"\"\"\n", "l = [ 1,\n 2 ]\n",

@@ -53,7 +53,7 @@ struct link {
 
 static struct link link_of(int fd)
 {
-        struct link link;
+        struct link link = { "" };
         struct kh_buf b = kh_buf_of(link.text, sizeof(link.text));
 
         kh_buf_lit(&b, "/proc/self/fd/");

@@ -21,8 +21,9 @@ bool kh_hooks_dirs_add(struct kh_hooks_dirs *dirs, struct kh_span path)
 
 void kh_hooks_dirs_done(struct kh_hooks_dirs *dirs)
 {
-        while (dirs->n)
-                free(dirs->v[--dirs->n]);
+        for (unsigned i = 0; i < dirs->n; i++)
+                free(dirs->v[i]);
+        dirs->n = 0;
 }
 
 /* containers.conf's way to append to what earlier files say: a last element {append=true}. */
