@@ -33,10 +33,9 @@ static void sets(const char *from, const char *to)
         kh_text_done(&back);
 }
 
-#define RUNC      "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]"
-#define RUNC_LINE RUNC "\n"
-#define BASE      "base_runtime_spec = \"/etc/c/kubearmor-hook-spec.json\""
-#define LINES     "version = 2\n"
+#define RUNC  "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]"
+#define BASE  "base_runtime_spec = \"/etc/c/kubearmor-hook-spec.json\""
+#define LINES "version = 2\n"
 
 #define RUNC_OPTIONS "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n"
 
@@ -173,9 +172,10 @@ static void strings_are_decoded(void **state)
 /* Lines of all kinds in any order: what is not refused comes back, and the key is found. */
 static void any_text_comes_back(void **state)
 {
+        static const char runc_line[] = RUNC "\n";
         static const char *const lines[] = { "\n", "# [plugins]\n", "version = 2\n",
                 "a.b = { c = 1 }\n", "[other]\n", "  [plugins.\"io.containerd.grpc.v1.cri\"]\n",
-                RUNC_LINE,
+                runc_line,
                 "  [plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc.options]\n",
                 "    SystemdCgroup = true\r\n", "runtime_type = \"io.containerd.runc.v2\"\n",
                 "base_runtime_spec = \"\"\n", "s = \"\"\"\n[plugins]\n\"\"\"\n", "l = [ 1,\n 2 ]\n",
