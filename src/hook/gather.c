@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/utsname.h>
 
 /* Static and never cleared: a page that is not needed is never touched. */
 static char metadata_text[KH_METADATA_MAX];
@@ -185,6 +186,14 @@ static void read_init(int proc, const struct kh_init *init, bool configured, str
         g->pidfd = kh_take_fd(&pidfd);
 }
 
+/* The host's name; in the container's UTS namespace it is the container's, and absent. */
+static struct kh_span node_name(bool in_container)
+{
+        static struct utsname name;
+
+        return in_container || uname(&name) < 0 ? (struct kh_span){ 0 } : kh_span_of(name.nodename);
+}
+
 static void gather_create(int proc, struct kh_oci_state *state,
         const struct kh_hook_options *options, struct kh_gathered *g, struct kh_err *err)
 {
@@ -206,6 +215,8 @@ static void gather_create(int proc, struct kh_oci_state *state,
         }
         if (!c->runtime.p && !init.in_container)
                 c->runtime = runtime_of_parent(proc);
+        g->request.node_name = node_name(init.in_container);
+        g->request.running = state->status == KH_STATUS_RUNNING;
         g->in_user_ns = init.in_container && !(c->ns_host >> KH_NS_USER & 1);
         g->dialect = kh_oci_complete(KH_OWN_ROOT, c, &metadata, &scratch);
 }
@@ -220,7 +231,8 @@ void kh_gather(struct kh_oci_state *state, const struct kh_hook_options *options
         err->code = 0;
         kh_container_init(c);
         c->id = state->id;
-        ret->request.detached = false;
+        ret->request.detached = ret->request.running = false;
+        ret->request.node_name = (struct kh_span){ 0 };
         ret->request.test = options->test;
         ret->pidfd = -EBADF;
         ret->in_user_ns = false;

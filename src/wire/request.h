@@ -26,16 +26,19 @@ enum kh_operation { KH_OP_CREATE = 0, KH_OP_DELETE = 1 };
 
 struct kh_request {
         enum kh_operation operation;
-        bool detached;        /* part of a snapshot: the container ran before */
-        bool test;            /* a probe of the set-up: answered, never taken in */
-        uint64_t duration_us; /* the hook's life so far; 0 when unknown */
+        bool detached;            /* part of a snapshot: the container ran before */
+        bool running;             /* its own process runs */
+        bool test;                /* a probe of the set-up: answered, never taken in */
+        uint64_t duration_us;     /* the hook's life so far; 0 when unknown */
+        struct kh_span node_name; /* the host's; said to KubeArmor, which alone reads it */
         struct kh_container container;
 };
 
 enum kh_request_detail {
         KH_REQUEST_WHOLE,
-        KH_REQUEST_BOUNDED,  /* without labels and annotations; says that it is cut */
-        KH_REQUEST_IDENTITY, /* KubeArmor's `container` alone, without labels */
+        /* `oci` without labels and annotations, saying that it is cut; those labels that fit. */
+        KH_REQUEST_BOUNDED,
+        KH_REQUEST_IDENTITY, /* KubeArmor's `container` alone, with those labels that fit */
 };
 
 void kh_request_write(struct kh_buf *b, const struct kh_request *r, enum kh_request_detail detail);

@@ -20,6 +20,18 @@ _KUBEARMOR_NAMES = {
     "pidns": ("namespaces", "pid"), "mntns": ("namespaces", "mnt"),
 }
 _NOT_THE_CONTAINERS = ("durationUs", "test", "cut")
+_KUBEARMORS_ALONE = ("node_name", "status")
+
+
+def _named_for_policies(container):
+    """Without what KubeArmor is told in place of a pod's names and of a name."""
+    out = {k: v for k, v in container.items() if k not in _KUBEARMORS_ALONE}
+    if out.get("namespaceName") == "container_namespace":
+        assert out.pop("endPointName") == out["containerName"]
+        del out["namespaceName"]
+    if out.get("containerName") == out["containerID"]:
+        del out["containerName"]
+    return out
 
 
 def container_of(request):
@@ -30,9 +42,9 @@ def container_of(request):
         merged.pop(name, None)
     for name, value in merged.items():
         out[name] = dict(value) if isinstance(value, dict) else value
-    for name, value in request["container"].items():
+    for name, value in _named_for_policies(request["container"]).items():
         if name == "labels":
-            out.setdefault("labels", dict(p.partition("=")[::2] for p in value.split(",")))
+            assert value  # "oci" has them, where a comma is no separator
             continue
         *parents, leaf = _KUBEARMOR_NAMES[name]
         place = out

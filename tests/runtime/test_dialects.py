@@ -154,7 +154,12 @@ def test_docker(engine, make, view, recorder, root):
     message = told_by(engine, make, recorder, ident, containerd(ident, root, "moby"), mounts=mounts)
     assert (message.container["name"], message.container["image"]) == ("brave_fox", "tool:2")
     assert message.container["labels"] == {"org.example.team": "a"}
-    assert message.stream["container"]["labels"] == "org.example.team=a"
+    told = message.stream["container"]
+    assert told["namespaceName"] == "container_namespace"
+    assert told["containerName"] == told["endPointName"] == "brave_fox"
+    assert told["labels"].split(",")[:3] == [
+        "namespaceName=container_namespace", "kubearmor.io/container.name=brave_fox",
+        "org.example.team=a"]
     assert "pod" not in message.container
 
 

@@ -2,6 +2,7 @@
 """Real Podman, with a hooks directory of its own, whose containers have a name and an image."""
 
 import json
+import os
 
 import pytest
 
@@ -50,6 +51,13 @@ def test_every_field_of_a_podman_container(podman, listener, stage, arguments):
     observe.same(message.container, seen, lacks + ("name", "image"))
     if stage != "createContainer":
         assert (message.container["name"], message.container["image"]) == ("quiet_sun", IMAGE)
+        told = message.stream["container"]
+        assert told["containerName"] == told["endPointName"] == "quiet_sun"
+        assert told["namespaceName"] == "container_namespace"
+        assert told["labels"].split(",")[:3] == [
+            "namespaceName=container_namespace", "kubearmor.io/container.name=quiet_sun",
+            "containerType=podman"]
+        assert (told["node_name"], told["status"]) == (os.uname().nodename, "stopped")
     assert message.pidfd_pid == seen["pid"]
 
 

@@ -180,12 +180,16 @@ static void shorter_requests_keep_the_identity(void **state)
         assert_int_equal(read_request(kh_buf_view(&b), &got), 0);
         assert_int_equal(got.container.labels.n, 0);
         assert_span_equal(got.container.bundle, "/run/b/web-1");
+        assert_non_null(memmem(b.p, b.len, "app=a\\\"b", 8));
 
         b = kh_buf_of(room, sizeof(room));
         kh_request_write(&b, &r, KH_REQUEST_IDENTITY);
         assert_span_equal(kh_buf_view(&b),
                 "{\"operation\":0,\"detached\":true,\"container\":{\"containerID\":\"web-1\","
-                "\"privileged\":true,\"pidns\":4026532001,\"pid\":4242}}");
+                "\"containerName\":\"web-1\",\"namespaceName\":\"container_namespace\","
+                "\"endPointName\":\"web-1\",\"privileged\":true,\"pidns\":4026532001,"
+                "\"pid\":4242,\"status\":\"stopped\",\"labels\":\"namespaceName="
+                "container_namespace,kubearmor.io/container.name=web-1,app=a\\\"b,note=n\"}}");
 }
 
 static void numbers_that_kubearmor_cannot_take_are_ours_alone(void **state)
