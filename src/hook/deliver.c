@@ -43,40 +43,17 @@ static int sealed_memfd(struct kh_span text)
         return kh_take_fd(&fd);
 }
 
-/* Names are short, but nothing makes an annotation's author keep to that. */
-static void drop_long_names(struct kh_container *c)
-{
-        struct kh_span *const names[] = {
-                &c->name,
-                &c->image,
-                &c->pod_name,
-                &c->pod_namespace,
-                &c->apparmor_profile,
-        };
-
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                if (names[i]->n > 100)
-                        *names[i] = (struct kh_span){ 0 };
-        }
-}
-
 /* The most that fits into the stream, in BUF. */
 static struct kh_span write_shorter(const struct kh_request *request, char *buf)
 {
-        struct kh_buf b = kh_buf_of(buf, KH_REQUEST_STREAM_MAX);
-        static struct kh_request bare;
+        struct kh_buf b;
 
-        kh_request_write(&b, request, KH_REQUEST_BOUNDED);
-        if (!b.over)
-                return kh_buf_view(&b);
-        b = kh_buf_of(buf, KH_REQUEST_STREAM_MAX);
-        kh_request_write(&b, request, KH_REQUEST_IDENTITY);
-        if (!b.over)
-                return kh_buf_view(&b);
-        bare = *request;
-        drop_long_names(&bare.container);
-        b = kh_buf_of(buf, KH_REQUEST_STREAM_MAX);
-        kh_request_write(&b, &bare, KH_REQUEST_IDENTITY);
+        for (enum kh_request_detail d = KH_REQUEST_BOUNDED; d <= KH_REQUEST_SHORT; d++) {
+                b = kh_buf_of(buf, KH_REQUEST_STREAM_MAX);
+                kh_request_write(&b, request, d);
+                if (!b.over)
+                        break;
+        }
         return kh_buf_view(&b);
 }
 

@@ -6,11 +6,14 @@
 #define NAME_LABEL       KH_SPAN("kubearmor.io/container.name")
 #define TYPE_LABEL       KH_SPAN("containerType")
 
+enum { SHORT_MAX = 100 }; /* bytes of a name where names have to be short */
+
 static bool is_in_pod(const struct kh_container *c)
 {
         return c->pod_name.p || c->pod_namespace.p || c->pod_uid.p;
 }
 
+/* The name of a container of no pod; it always has one. */
 static struct kh_span name_of(const struct kh_container *c)
 {
         return c->name.n ? c->name : c->id;
@@ -19,7 +22,7 @@ static struct kh_span name_of(const struct kh_container *c)
 /* The one string "k=v,k=v". */
 struct labels {
         struct kh_buf *b;
-        enum kh_labels which;
+        bool all; /* else those that fit */
         bool any;
 };
 
@@ -39,14 +42,14 @@ static void put_label(struct labels *l, struct kh_span key, struct kh_span value
 
         if (!key.n || has(key, ',') || has(key, '=') || has(value, ','))
                 return;
-        if (l->which == KH_LABELS_THAT_FIT && before.over)
+        if (!l->all && before.over)
                 return;
         if (l->any)
                 kh_buf_char(l->b, ',');
         kh_json_put_text(l->b, key);
         kh_buf_char(l->b, '=');
         kh_json_put_text(l->b, value);
-        if (l->which == KH_LABELS_THAT_FIT && (l->b->over || l->b->cap - l->b->len < closing))
+        if (!l->all && (l->b->over || l->b->cap - l->b->len < closing))
                 *l->b = before;
         else
                 l->any = true;
@@ -61,9 +64,9 @@ static void put_pairs(struct labels *l, const struct kh_pairs *pairs)
         }
 }
 
-static void put_labels(struct kh_buf *b, const struct kh_container *c, enum kh_labels which)
+static void put_labels(struct kh_buf *b, const struct kh_container *c, bool all)
 {
-        struct labels l = { b, which, false };
+        struct labels l = { b, all, false };
         struct kh_span manager = kh_pairs_get(&c->annotations, KH_SPAN("io.container.manager"));
         const struct kh_buf before = *b;
 
@@ -86,18 +89,32 @@ static void put_labels(struct kh_buf *b, const struct kh_container *c, enum kh_l
                 *b = before;
 }
 
-static void put_names(struct kh_buf *b, const struct kh_container *c)
+static void put_name(
+        struct kh_buf *b, struct kh_span key, struct kh_span name, enum kh_request_detail detail)
+{
+        if (detail != KH_REQUEST_SHORT || name.n <= SHORT_MAX)
+                kh_json_put_str_member(b, key, name);
+}
+
+static void put_names(struct kh_buf *b, const struct kh_container *c, enum kh_request_detail detail)
 {
         bool in_pod = is_in_pod(c);
 
-        kh_json_put_str_member(b, KH_SPAN("containerName"), in_pod ? c->name : name_of(c));
-        kh_json_put_str_member(b, KH_SPAN("containerImage"), c->image);
-        kh_json_put_str_member(
-                b, KH_SPAN("namespaceName"), in_pod ? c->pod_namespace : NO_POD_NAMESPACE);
-        kh_json_put_str_member(b, KH_SPAN("endPointName"), in_pod ? c->pod_name : name_of(c));
+        put_name(b, KH_SPAN("containerName"), in_pod ? c->name : name_of(c), detail);
+        put_name(b, KH_SPAN("containerImage"), c->image, detail);
+        put_name(b, KH_SPAN("namespaceName"), in_pod ? c->pod_namespace : NO_POD_NAMESPACE, detail);
+        put_name(b, KH_SPAN("endPointName"), in_pod ? c->pod_name : name_of(c), detail);
+        put_name(b, KH_SPAN("apparmorProfile"), c->apparmor_profile, detail);
 }
 
-void kh_kubearmor_write(struct kh_buf *b, const struct kh_request *r, enum kh_labels labels)
+/* Go refuses the whole message for a number that is no uint32. */
+static void put_number(struct kh_buf *b, struct kh_span key, uint64_t number)
+{
+        if (number <= UINT32_MAX)
+                kh_json_put_u64_member(b, key, number);
+}
+
+void kh_kubearmor_write(struct kh_buf *b, const struct kh_request *r, enum kh_request_detail detail)
 {
         const struct kh_container *c = &r->container;
 
@@ -105,20 +122,16 @@ void kh_kubearmor_write(struct kh_buf *b, const struct kh_request *r, enum kh_la
         kh_json_open(b, '{');
         kh_json_put_str_member(b, KH_SPAN("containerID"), c->id);
         if (r->operation == KH_OP_CREATE) {
-                put_names(b, c);
-                kh_json_put_str_member(b, KH_SPAN("apparmorProfile"), c->apparmor_profile);
+                put_names(b, c, detail);
                 if (c->privileged == KH_YES)
                         kh_json_put_bool_member(b, KH_SPAN("privileged"), true);
-                /* Go refuses the whole message for a number that is no uint32. */
-                if (c->ns[KH_NS_PID] <= UINT32_MAX)
-                        kh_json_put_u64_member(b, KH_SPAN("pidns"), c->ns[KH_NS_PID]);
-                if (c->ns[KH_NS_MNT] <= UINT32_MAX)
-                        kh_json_put_u64_member(b, KH_SPAN("mntns"), c->ns[KH_NS_MNT]);
-                kh_json_put_u64_member(b, KH_SPAN("pid"), c->pid);
+                put_number(b, KH_SPAN("pidns"), c->ns[KH_NS_PID]);
+                put_number(b, KH_SPAN("mntns"), c->ns[KH_NS_MNT]);
+                put_number(b, KH_SPAN("pid"), c->pid);
                 kh_json_put_str_member(b, KH_SPAN("node_name"), r->node_name);
                 kh_json_put_str_member(
                         b, KH_SPAN("status"), r->running ? KH_SPAN("running") : KH_SPAN("stopped"));
-                put_labels(b, c, labels);
+                put_labels(b, c, detail == KH_REQUEST_WHOLE);
         }
         kh_json_close(b, '}');
 }

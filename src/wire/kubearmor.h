@@ -10,13 +10,13 @@
 #include "json/reader.h"
 #include "json/writer.h"
 
-enum kh_labels {
-        KH_LABELS_ALL,
-        KH_LABELS_THAT_FIT, /* those that policies match first; nothing is `over` for them */
-};
-
-/* The object, as the last member of the request R: two closing braces still find room behind it. */
-void kh_kubearmor_write(struct kh_buf *b, const struct kh_request *r, enum kh_labels labels);
+/*
+ * The object, as the last member of the request R: two closing braces still find room behind it.
+ * Unless the detail is KH_REQUEST_WHOLE it has as many labels as fit, those that policies match
+ * first, and is not `over` for the others.
+ */
+void kh_kubearmor_write(
+        struct kh_buf *b, const struct kh_request *r, enum kh_request_detail detail);
 
 /* Consumes the object into *C, but for its labels, whose text becomes *RET_LABELS. */
 void kh_kubearmor_read(struct kh_json *j, struct kh_container *c, struct kh_span *ret_labels);

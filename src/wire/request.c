@@ -29,9 +29,9 @@ void kh_request_write(struct kh_buf *b, const struct kh_request *r, enum kh_requ
         kh_json_put_key(b, KH_SPAN("operation"));
         kh_buf_u64(b, r->operation);
         kh_json_put_bool_member(b, KH_SPAN("detached"), r->detached);
-        if (detail != KH_REQUEST_IDENTITY)
+        if (detail == KH_REQUEST_WHOLE || detail == KH_REQUEST_BOUNDED)
                 put_ours(b, r, detail);
-        kh_kubearmor_write(b, r, detail == KH_REQUEST_WHOLE ? KH_LABELS_ALL : KH_LABELS_THAT_FIT);
+        kh_kubearmor_write(b, r, detail);
         kh_json_close(b, '}');
 }
 

@@ -39,6 +39,8 @@ enum kh_request_detail {
         /* `oci` without labels and annotations, saying that it is cut; those labels that fit. */
         KH_REQUEST_BOUNDED,
         KH_REQUEST_IDENTITY, /* KubeArmor's `container` alone, with those labels that fit */
+        /* The same without long names; it fits into KH_REQUEST_STREAM_MAX bytes. */
+        KH_REQUEST_SHORT,
 };
 
 void kh_request_write(struct kh_buf *b, const struct kh_request *r, enum kh_request_detail detail);

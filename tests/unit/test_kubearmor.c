@@ -21,7 +21,7 @@ static struct kh_span written(size_t cap)
         struct kh_buf b = kh_buf_of(room, cap);
 
         kh_json_open(&b, '{');
-        kh_kubearmor_write(&b, &request, KH_LABELS_THAT_FIT);
+        kh_kubearmor_write(&b, &request, KH_REQUEST_IDENTITY);
         kh_json_close(&b, '}');
         return b.over ? (struct kh_span){ 0 } : kh_buf_view(&b);
 }
@@ -147,6 +147,34 @@ static void labels_fill_what_room_there_is(void **state)
                 "long=0123456789012345678901234567890,k=v");
 }
 
+/* Nothing makes the author of an annotation keep to short names. */
+static void the_shortest_form_always_fits(void **state)
+{
+        static char controls[1000];
+        struct kh_container *c = fresh();
+        const struct kh_span longest = { controls, 100 }, longer = { controls, 101 };
+        char room[KH_REQUEST_STREAM_MAX];
+        struct kh_buf b = kh_buf_of(room, sizeof(room));
+
+        (void)state;
+        memset(controls, 1, sizeof(controls));
+        c->id = (struct kh_span){ memset(controls + 200, '"', KH_ID_MAX), KH_ID_MAX };
+        c->name = c->image = c->pod_name = c->pod_namespace = c->apparmor_profile = longest;
+        c->ns[KH_NS_PID] = c->ns[KH_NS_MNT] = c->pid = UINT32_MAX;
+        request.node_name = (struct kh_span){ controls + 200, 64 };
+        request.detached = true;
+        c->privileged = KH_YES;
+        kh_pairs_add(&c->labels, longest, longest);
+        kh_request_write(&b, &request, KH_REQUEST_SHORT);
+        assert_false(b.over);
+
+        c->name = c->image = c->pod_name = c->pod_namespace = c->apparmor_profile = longer;
+        b = kh_buf_of(room, sizeof(room));
+        kh_request_write(&b, &request, KH_REQUEST_SHORT);
+        assert_null(memmem(b.p, b.len, "container_namespace", 19)); /* it is a pod's, whosever */
+        assert_null(memmem(b.p, b.len, "endPointName", 12));
+}
+
 static void read_back(const char *text, struct kh_container *c)
 {
         static char copy[4096];
@@ -202,6 +230,7 @@ int main(void)
                 cmocka_unit_test(a_label_cannot_smuggle_another),
                 cmocka_unit_test(a_name_given_by_label_is_the_one),
                 cmocka_unit_test(labels_fill_what_room_there_is),
+                cmocka_unit_test(the_shortest_form_always_fits),
                 cmocka_unit_test(what_only_stands_for_an_absent_fact_is_absent_again),
         };
 
