@@ -266,6 +266,7 @@ static void mark_host_namespaces(const struct kh_discovery *d, uint8_t mask, str
                 if ((mask >> i & 1) && c->ns[i] && c->ns[i] == d->host_ns[i])
                         c->ns_host |= (uint8_t)(1 << i);
         }
+        c->ns_joined &= (uint8_t)~c->ns_host;
 }
 
 /* The container that the record speaks of, if its init lives: PROCESS, with STAT. */

@@ -84,6 +84,7 @@ static void mark_host_namespaces(int proc, uint8_t mask, struct kh_container *c)
                         kh_proc_namespace(self, (enum kh_ns)i, &mine) == 0 && mine == c->ns[i])
                         c->ns_host |= (uint8_t)(1 << i);
         }
+        c->ns_joined &= (uint8_t)~c->ns_host;
 }
 
 /* "runc:[2:INIT]", "crun": what an init calls itself until the container's program runs. */
