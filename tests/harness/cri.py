@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of the Container Runtime Interface, as the kubelet is one, to containerd in a view."""
+
+import importlib
+import json
+import subprocess
+import sys
+import uuid
+from types import SimpleNamespace
+
+from harness import BUILD, HANG_S, observe, until
+
+_PROTO = "cri.proto"
+
+
+def _messages():
+    """The module of messages, made from cri.proto into the build folder."""
+    made = BUILD / "cri"
+    if not (made / "cri_pb2.py").exists():
+        made.mkdir(exist_ok=True)
+        source = __file__.removesuffix("cri.py")
+        subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={source}",
+                        f"--python_out={made}", _PROTO], check=True, timeout=HANG_S)
+    sys.path.insert(0, str(made))
+    try:
+        return importlib.import_module("cri_pb2")
+    finally:
+        sys.path.remove(str(made))
+
+
+class Cri:
+    """Calls by their names: cri.call("StopContainer", container_id=...)."""
+
+    def __init__(self, view):
+        self._view = view
+        self._messages = _messages()
+        self._pods = []
+        self.wait()
+
+    def call(self, method, **members):
+        """On a connection of its own: the daemon may have been restarted since the last one."""
+        import grpc
+
+        request = getattr(self._messages, method + "Request")
+        response = getattr(self._messages, method + "Response")
+        with grpc.insecure_channel(f"unix://{self._view.path('/run/containerd/containerd.sock')}",
+                                   [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            call = channel.unary_unary(f"/runtime.v1.RuntimeService/{method}",
+                                       request_serializer=request.SerializeToString,
+                                       response_deserializer=response.FromString)
+            return call(request(**members), timeout=HANG_S, wait_for_ready=True)
+
+    def _answers(self):
+        import grpc
+
+        try:
+            return self.call("ListContainers")
+        except grpc.RpcError:  # the daemon is there before it has read what it knows
+            return None
+
+    def wait(self):
+        """Until the daemon answers, after its start."""
+        until(self._answers, "containerd's CRI answers")
+
+    def run_pod(self, name, namespace, *, labels=None, cgroup_parent="", handler=""):
+        """A pod without a network of its own: nothing is needed from CNI."""
+        uid = str(uuid.uuid4())
+        config = {"metadata": {"name": name, "uid": uid, "namespace": namespace},
+                  "log_directory": "/tmp", "labels": labels or {},
+                  "linux": {"cgroup_parent": cgroup_parent, "security_context": {
+                      "namespace_options": {"network": "NODE"}}}}
+        answer = self.call("RunPodSandbox", config=config, runtime_handler=handler)
+        pod = SimpleNamespace(id=answer.pod_sandbox_id, config=config, name=name,
+                              namespace=namespace, uid=uid)
+        self._pods.append(pod)
+        return pod
+
+    def start_container(self, pod, name, image):
+        """Its id; it runs."""
+        config = {"metadata": {"name": name}, "image": {"image": image},
+                  "command": ["sleep", "600"],
+                  "linux": {"security_context": {"namespace_options": {
+                      "network": "NODE", "pid": "CONTAINER"}}}}
+        ident = self.call("CreateContainer", pod_sandbox_id=pod.id, config=config,
+                          sandbox_config=pod.config).container_id
+        self.call("StartContainer", container_id=ident)
+        return ident
+
+    def remove_container(self, ident):
+        self.call("StopContainer", container_id=ident, timeout=0)
+        self.call("RemoveContainer", container_id=ident)
+
+    def remove_pod(self, pod):
+        """With all that is in it."""
+        self.call("StopPodSandbox", pod_sandbox_id=pod.id)
+        self.call("RemovePodSandbox", pod_sandbox_id=pod.id)
+        self._pods.remove(pod)
+
+    def running(self):
+        return {c.id for c in self.call("ListContainers").containers
+                if c.state == self._messages.CONTAINER_RUNNING}
+
+    def seen(self, pod, name, ident, image):
+        """What is true of a container that start_container() gave."""
+        bundle = f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{ident}"
+        config = json.loads(self._view.path(bundle + "/config.json").read_text())
+        pid = int(self._view.path(bundle + "/init.pid").read_text())
+        return {**observe.container(self._view, "runc", ident, "createRuntime", bundle, config,
+                                    pid),
+                "rootfs": bundle + "/rootfs", "name": name, "image": image, "type": "container",
+                "pod": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid,
+                        "sandboxId": pod.id}}
+
+    def close(self):
+        for pod in list(self._pods):
+            self.remove_pod(pod)
