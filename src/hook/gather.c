@@ -101,9 +101,7 @@ static struct kh_span runtime_of(const char *comm)
         return (struct kh_span){ 0 };
 }
 
-/*
- * At poststop, and once the container's own program runs, the hook's parent still is the runtime.
- */
+/* Once the container's own program runs, the hook's parent still is the runtime. */
 static struct kh_span runtime_of_parent(int proc)
 {
         static struct kh_proc_stat stat;
@@ -195,9 +193,11 @@ static struct kh_span node_name(bool in_container)
         return in_container || uname(&name) < 0 ? (struct kh_span){ 0 } : kh_span_of(name.nodename);
 }
 
-static void gather_create(int proc, struct kh_oci_state *state,
-        const struct kh_hook_options *options, struct kh_gathered *g, struct kh_err *err)
+static void gather_create(struct kh_oci_state *state, const struct kh_hook_options *options,
+        struct kh_gathered *g, struct kh_err *err)
 {
+        kh_cleanup(kh_closep) int proc =
+                openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
         static const struct kh_metadata metadata = { .text = metadata_text };
         static struct kh_init init; /* its comm is what `runtime` points to */
         struct kh_container *c = &g->request.container;
@@ -225,8 +225,6 @@ static void gather_create(int proc, struct kh_oci_state *state,
 void kh_gather(struct kh_oci_state *state, const struct kh_hook_options *options,
         struct kh_gathered *ret, struct kh_err *err)
 {
-        kh_cleanup(kh_closep) int proc =
-                openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
         struct kh_container *c = &ret->request.container;
 
         err->code = 0;
@@ -240,9 +238,8 @@ void kh_gather(struct kh_oci_state *state, const struct kh_hook_options *options
         if (state->status == KH_STATUS_STOPPED) {
                 ret->stage = KH_STAGE_POSTSTOP;
                 c->bundle = state->bundle;
-                c->runtime = runtime_of_parent(proc);
         } else {
-                gather_create(proc, state, options, ret, err);
+                gather_create(state, options, ret, err);
         }
         ret->request.operation = ret->stage == KH_STAGE_POSTSTOP ? KH_OP_DELETE : KH_OP_CREATE;
         c->stage = kh_stage_name(ret->stage);

@@ -32,9 +32,10 @@ enum {
 #define AWAIT_NS (800 * KH_NS_PER_MS)
 /*
  * Most peers close right after their answer. A connection is looked at again when the next one
- * comes, or after this time, before two system calls are spent on having the loop watch it.
+ * comes, or after this time, before two system calls are spent on having the loop watch it. Less
+ * would be sooner than the kernel's next tick, and the clock's reprogramming cost more than that.
  */
-#define FRESH_NS (2 * KH_NS_PER_MS)
+#define FRESH_NS (10 * KH_NS_PER_MS)
 #define PAUSE_NS (100 * KH_NS_PER_MS)
 
 struct connection {
@@ -163,7 +164,7 @@ static enum step take(struct connection *c, char *text, size_t n)
         }
         kh_spool_source_catch_up(&core->spool);
         before = core->seq;
-        switch (kh_peers_permit(&c->owner->peers, c->fd, c->peer, &request, &core->inventory)) {
+        switch (kh_peers_permit(&c->owner->peers, c->fd, &c->peer, &request, &core->inventory)) {
         case KH_DENIED:
                 reject(c, KH_REJECT_PEER, "this peer may not do that");
                 return STEP_CLOSED;
@@ -473,7 +474,7 @@ static void admit(struct kh_hooksock *h, int fd)
                 .fd = fd,
                 .slot = -EBADF,
                 .with = KH_NO_DESCRIPTORS,
-                .peer = kh_peer_of(fd) };
+                .peer = kh_peers_look_at(&h->peers, fd) };
         kh_list_init(&c->node);
         h->count++;
         if (!receive(c))

@@ -49,16 +49,6 @@ void kh_peers_done(struct kh_peers *p)
         kh_closep(&p->last_pidfd);
 }
 
-struct kh_peer kh_peer_of(int fd)
-{
-        struct ucred cred;
-        socklen_t size = sizeof(cred);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-                return (struct kh_peer){ .uid = (uid_t)-1 };
-        return (struct kh_peer){ .pid = cred.pid, .uid = cred.uid };
-}
-
 /* What the peer is in, by the kernel's word. */
 struct place {
         uint64_t mnt, pid_ns, user_ns;
@@ -85,6 +75,48 @@ static uint64_t mnt_of_pidfd(int pidfd)
         return ns >= 0 && fstat(ns, &st) == 0 ? st.st_ino : 0;
 }
 
+static bool is_hosts_mnt(const struct kh_peers *p, uint64_t mnt)
+{
+        return mnt && (mnt == p->mnt || mnt == p->init_mnt);
+}
+
+/*
+ * One pidfd is kept, since most that send several requests do so on connection after connection.
+ */
+static void remember(struct kh_peers *p, pid_t pid, int *pidfd)
+{
+        kh_closep(&p->last_pidfd);
+        p->last_pidfd = kh_take_fd(pidfd);
+        p->last_pid = pid;
+}
+
+static bool is_last(const struct kh_peers *p, pid_t pid)
+{
+        return pid == p->last_pid && p->last_pidfd >= 0 && !kh_pidfd_is_dead(p->last_pidfd);
+}
+
+struct kh_peer kh_peers_look_at(struct kh_peers *p, int fd)
+{
+        kh_cleanup(kh_closep) int pidfd = -EBADF;
+        struct ucred cred;
+        socklen_t size = sizeof(cred);
+        struct kh_peer peer;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+                return (struct kh_peer){ .uid = (uid_t)-1 };
+        peer = (struct kh_peer){ .pid = cred.pid, .uid = cred.uid };
+        if (peer.uid != 0 || peer.pid == 0)
+                return peer;
+        peer.is_host = is_last(p, peer.pid);
+        if (peer.is_host)
+                return peer;
+        pidfd = peer_pidfd(fd, peer.pid);
+        peer.is_host = pidfd >= 0 && is_hosts_mnt(p, mnt_of_pidfd(pidfd));
+        if (peer.is_host)
+                remember(p, peer.pid, &pidfd);
+        return peer;
+}
+
 static bool has_sys_admin(int process)
 {
         char text[STATUS_MAX];
@@ -95,11 +127,6 @@ static bool has_sys_admin(int process)
                 return false;
         text[n] = '\0';
         return strtoull(at + 9, NULL, 16) >> CAP_SYS_ADMIN & 1;
-}
-
-static bool is_hosts_mnt(const struct kh_peers *p, uint64_t mnt)
-{
-        return mnt && (mnt == p->mnt || mnt == p->init_mnt);
 }
 
 /*
@@ -125,19 +152,6 @@ static bool is_host(
         return is_hosts_mnt(p, place->mnt) ||
                (place->pid_ns == p->pid_ns && place->user_ns == p->user_ns && place->sys_admin &&
                        !kh_inventory_find(inv, KH_KEY_MNT, place->mnt, NULL));
-}
-
-static void remember(struct kh_peers *p, pid_t pid, int *pidfd)
-{
-        kh_closep(&p->last_pidfd);
-        p->last_pidfd = kh_take_fd(pidfd);
-        p->last_pid = pid;
-}
-
-static bool is_last(const struct kh_peers *p, struct kh_peer peer)
-{
-        return peer.uid == 0 && peer.pid == p->last_pid && p->last_pidfd >= 0 &&
-               !kh_pidfd_is_dead(p->last_pidfd);
 }
 
 /*
@@ -211,33 +225,28 @@ static bool is_allowed(const struct kh_peers *p, uid_t uid)
         return false;
 }
 
-enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer peer,
+enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer *peer,
         struct kh_request *request, const struct kh_inventory *inv)
 {
         kh_cleanup(kh_closep) int pidfd = -EBADF;
         struct place place = { 0 };
 
+        if (peer->is_host)
+                return KH_PERMITTED;
         /* In a pid namespace of our own nobody can be looked at: the directory's mode decides. */
-        if (peer.pid == 0)
-                return peer.uid == 0 ? KH_PERMITTED : KH_DENIED;
-        if (is_last(p, peer))
-                return KH_PERMITTED;
-        pidfd = peer_pidfd(fd, peer.pid);
-        if (pidfd < 0)
+        if (peer->pid == 0)
+                return peer->uid == 0 ? KH_PERMITTED : KH_DENIED;
+        pidfd = peer_pidfd(fd, peer->pid);
+        if (pidfd < 0 || !find_place(p, pidfd, peer->pid, &place))
                 return KH_DENIED;
-        if (peer.uid == 0 && is_hosts_mnt(p, mnt_of_pidfd(pidfd))) {
-                remember(p, peer.pid, &pidfd);
+        if (peer->uid == 0 && is_host(p, &place, inv)) {
+                peer->is_host = true;
+                remember(p, peer->pid, &pidfd);
                 return KH_PERMITTED;
         }
-        if (!find_place(p, pidfd, peer.pid, &place))
-                return KH_DENIED;
-        if (peer.uid == 0 && is_host(p, &place, inv)) {
-                remember(p, peer.pid, &pidfd);
+        if (is_allowed(p, peer->uid) && permit_user(p, peer->uid, request, inv) == KH_PERMITTED)
                 return KH_PERMITTED;
-        }
-        if (is_allowed(p, peer.uid) && permit_user(p, peer.uid, request, inv) == KH_PERMITTED)
-                return KH_PERMITTED;
-        if (peer.uid == 0 || place.user_ns != p->user_ns)
+        if (peer->uid == 0 || place.user_ns != p->user_ns)
                 return permit_own(p, &place, request, inv);
         return KH_DENIED;
 }

@@ -13,6 +13,7 @@
 struct kh_peer {
         pid_t pid; /* 0: of a pid namespace that ours does not hold */
         uid_t uid;
+        bool is_host; /* root, known to be the host's */
 };
 
 struct kh_peers {
@@ -28,8 +29,8 @@ struct kh_peers {
 int kh_peers_init(struct kh_peers *p, struct kh_err *err);
 void kh_peers_done(struct kh_peers *p);
 
-/* Who is at the other end of FD. */
-struct kh_peer kh_peer_of(int fd);
+/* Who is at the other end of FD; whether it is the host's root, where that is quickly told. */
+struct kh_peer kh_peers_look_at(struct kh_peers *p, int fd);
 
 enum kh_permission {
         KH_DENIED,
@@ -41,5 +42,5 @@ enum kh_permission {
  * Whether PEER, at the other end of FD, may make this request. What a container's own process says
  * of itself, and cannot be held to, is taken out of the request.
  */
-enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer peer,
+enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer *peer,
         struct kh_request *request, const struct kh_inventory *inv);
