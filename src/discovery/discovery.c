@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "base/root.h"
 #include "discovery/entry.h"
-#include "discovery/places.h"
 #include "proc/proc.h"
 
 #include <limits.h>
@@ -69,40 +68,70 @@ static int open_place(const struct kh_discovery *d, const struct kh_place *place
         return st.st_uid == place->owner ? kh_take_fd(&dir) : -EPERM;
 }
 
-struct scan {
-        struct kh_discovery *d;
+struct teller {
         kh_found_fn fn;
         void *arg;
 };
 
 static void tell(void *arg, struct kh_found *found)
 {
-        struct scan *scan = arg;
+        const struct teller *teller = arg;
 
         if (found->finding != KH_FOUND_NOTHING)
-                scan->fn(scan->arg, found);
+                teller->fn(teller->arg, found);
 }
 
-static void scan_place(void *arg, const struct kh_place *place)
+void kh_discovery_begin(struct kh_discovery *d)
 {
-        struct scan *scan = arg;
-        struct kh_discovery_room *room = scan->d->room;
-        kh_cleanup(kh_closep) int dir = open_place(scan->d, place, O_RDONLY);
-        struct kh_listing names = { .dir = dir, .buf = room->entries[KH_DISCOVERY_DEPTH - 1] };
+        struct kh_discovery_room *room = d->room;
+
+        kh_walk_init(&room->walk, d->host.root, d->places, d->places_n, room->listings);
+        room->entries.dir = -EBADF;
+        kh_seen_clear(&room->seen);
+        kh_storage_forget(&room->storage);
+}
+
+/* Opens the next place that may be read; false when there is none. */
+static bool next_place(struct kh_discovery *d)
+{
+        struct kh_discovery_room *room = d->room;
+
+        while (room->entries.dir < 0 && kh_walk_next(&room->walk, &room->place))
+                room->entries = (struct kh_listing){
+                        .dir = open_place(d, &room->place, O_RDONLY),
+                        .buf = room->listings[KH_WALK_DEPTH],
+                };
+        return room->entries.dir >= 0;
+}
+
+bool kh_discovery_step(struct kh_discovery *d, kh_found_fn fn, void *arg)
+{
+        struct kh_discovery_room *room = d->room;
+        struct teller teller = { fn, arg };
         struct kh_span id;
 
-        while (dir >= 0 && kh_listing_next(&names, &id))
-                kh_entry_look(scan->d, place, dir, id, &room->seen, tell, scan);
+        while (next_place(d)) {
+                if (kh_listing_next(&room->entries, &id)) {
+                        kh_entry_look(
+                                d, &room->place, room->entries.dir, id, &room->seen, tell, &teller);
+                        return true;
+                }
+                kh_closep(&room->entries.dir);
+        }
+        return false;
+}
+
+void kh_discovery_end(struct kh_discovery *d)
+{
+        kh_closep(&d->room->entries.dir);
+        kh_walk_done(&d->room->walk);
 }
 
 void kh_discovery_scan(struct kh_discovery *d, kh_found_fn fn, void *arg)
 {
-        struct scan scan = { d, fn, arg };
-        const struct kh_places_visitor visitor = { .place = scan_place, .arg = &scan };
-
-        kh_seen_clear(&d->room->seen);
-        kh_storage_forget(&d->room->storage);
-        kh_places_visit(d, &visitor);
+        kh_discovery_begin(d);
+        while (kh_discovery_step(d, fn, arg))
+                ;
 }
 
 void kh_discovery_look(struct kh_discovery *d, const struct kh_place *place, struct kh_span id,
@@ -143,13 +172,6 @@ static void watch_directory(struct watch *w, struct kh_span directory, const str
         }
 }
 
-static void watch_place(void *arg, const struct kh_place *place)
-{
-        struct watch *w = arg;
-
-        watch_directory(w, place->path, place);
-}
-
 static void watch_crossed(void *arg, struct kh_span directory)
 {
         watch_directory(arg, directory, NULL);
@@ -158,11 +180,12 @@ static void watch_crossed(void *arg, struct kh_span directory)
 void kh_discovery_watch(struct kh_discovery *d, kh_watch_fn fn, void *arg)
 {
         struct watch w = { d, fn, arg };
-        const struct kh_places_visitor visitor = {
-                .place = watch_place,
-                .crossed = watch_crossed,
-                .arg = &w,
-        };
+        struct kh_walk walk;
+        struct kh_place place;
 
-        kh_places_visit(d, &visitor);
+        kh_walk_init(&walk, d->host.root, d->places, d->places_n, d->room->listings);
+        walk.crossed = watch_crossed;
+        walk.arg = &w;
+        while (kh_walk_next(&walk, &place))
+                watch_directory(&w, place.path, &place);
 }

@@ -10,37 +10,11 @@
 #pragma once
 
 #include "base/err.h"
+#include "discovery/places.h"
 #include "discovery/record.h"
 #include "discovery/seen.h"
 #include "oci/config.h"
 #include "oci/metadata.h"
-
-enum kh_place_kind {
-        KH_PLACE_RUNTIME, /* ID/state.json of runc or ID/status of crun, whoever calls them */
-        KH_PLACE_SHIM,    /* a containerd namespace: ID/config.json, ID/init.pid */
-        KH_PLACE_STORAGE, /* CRI-O's and Podman's run root: ID/userdata/pidfile */
-};
-
-/* Directories whose entries are containers: a path in which '*' stands for any part of a name. */
-struct kh_place_pattern {
-        enum kh_place_kind kind;
-        /*
-         * Whose state it is. Root's is believed about any process; another user's only about those
-         * in a user namespace that this user owns, and only where somebody lists the pattern.
-         */
-        uint32_t owner;
-        const char *path;
-};
-
-/* Where runc, crun, containerd, Docker, k3s, k0s, MicroK8s, CRI-O and Podman have theirs. */
-extern const struct kh_place_pattern kh_default_places[];
-extern const size_t kh_default_places_n;
-
-struct kh_place {
-        enum kh_place_kind kind;
-        uint32_t owner;
-        struct kh_span path;
-};
 
 enum kh_finding {
         KH_FOUND_NOTHING,   /* no container, or none any more */
@@ -61,15 +35,12 @@ struct kh_found {
 /* What FOUND points to is valid until the function returns. */
 typedef void (*kh_found_fn)(void *arg, struct kh_found *found);
 
-/* Directory levels listed at once: two wildcards and the place itself. */
-enum { KH_DISCOVERY_DEPTH = 3 };
-
 /*
  * The caller's memory, static or mapped: large, since files are, but touched only as far as they
  * reach. A caller that unmaps it after a scan has none of it resident.
  */
 struct kh_discovery_room {
-        char entries[KH_DISCOVERY_DEPTH][32768];
+        char listings[KH_WALK_DEPTH + 1][KH_LISTING_ROOM];
         char state[KH_OCI_CONFIG_MAX]; /* runc's repeats the configuration */
         char config[KH_OCI_CONFIG_MAX];
         char metadata[KH_METADATA_MAX];
@@ -77,6 +48,9 @@ struct kh_discovery_room {
         struct kh_record record;
         struct kh_found found;
         /* During a scan. */
+        struct kh_walk walk;
+        struct kh_place place;
+        struct kh_listing entries; /* of the place; its directory is -EBADF between two places */
         struct kh_seen seen;
         struct kh_storage storage;
 };
@@ -112,6 +86,14 @@ void kh_discovery_init(struct kh_discovery *d, const struct kh_host *host,
  * that is young or unknown; not for what the caller knows.
  */
 void kh_discovery_scan(struct kh_discovery *d, kh_found_fn fn, void *arg);
+
+/*
+ * The same in steps, an entry each: begin, then step until there is none (false). Whoever stops
+ * before that calls end. Between two steps there may be looks, but no other scan and no watch.
+ */
+void kh_discovery_begin(struct kh_discovery *d);
+bool kh_discovery_step(struct kh_discovery *d, kh_found_fn fn, void *arg);
+void kh_discovery_end(struct kh_discovery *d);
 
 /* The same of one entry: what it is now, KH_FOUND_NOTHING included. */
 void kh_discovery_look(struct kh_discovery *d, const struct kh_place *place, struct kh_span id,

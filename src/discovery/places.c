@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discovery/places.h"
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/root.h"
 
-#include <limits.h>
 #include <sys/syscall.h>
 
 #define TASKS "/io.containerd.runtime.v2.task/*"
@@ -34,15 +32,14 @@ struct entry {
         char name[];
 };
 
-enum { LISTING_ROOM = sizeof(((struct kh_discovery_room *)NULL)->entries[0]) };
-
 bool kh_listing_next(struct kh_listing *listing, struct kh_span *ret)
 {
         const struct entry *e;
 
         do {
                 if (listing->at == listing->n) {
-                        long n = syscall(SYS_getdents64, listing->dir, listing->buf, LISTING_ROOM);
+                        long n = syscall(
+                                SYS_getdents64, listing->dir, listing->buf, KH_LISTING_ROOM);
 
                         if (n <= 0)
                                 return false;
@@ -56,105 +53,114 @@ bool kh_listing_next(struct kh_listing *listing, struct kh_span *ret)
         return true;
 }
 
-/* A wildcard that is being gone through. */
-struct level {
-        struct kh_listing names;
-        struct kh_span prefix, suffix;
-        const char *rest; /* of the pattern, behind the name */
-        size_t length;    /* of the path before it */
-};
-
-struct walk {
-        const struct kh_discovery *d;
-        const struct kh_places_visitor *visitor;
-        const struct kh_place_pattern *pattern;
-        struct kh_buf path;
-        struct level levels[KH_DISCOVERY_DEPTH - 1];
-        unsigned depth;
-};
-
-static void reach(struct walk *w, const char *rest)
+void kh_walk_init(struct kh_walk *w, int root, const struct kh_place_pattern *patterns, size_t n,
+        char (*rooms)[KH_LISTING_ROOM])
 {
-        struct kh_place place = { w->pattern->kind, w->pattern->owner, { 0 } };
-
-        kh_buf_span(&w->path, kh_span_of(rest));
-        place.path = kh_buf_view(&w->path);
-        if (!w->path.over)
-                w->visitor->place(w->visitor->arg, &place);
+        w->root = root;
+        w->patterns = patterns;
+        w->left = n;
+        w->rooms = rooms;
+        w->crossed = NULL;
+        w->depth = 0;
 }
 
-/* REST of the pattern, "" or from a slash on, behind what PATH holds: to its end or a wildcard. */
-static void descend(struct walk *w, const char *rest)
+/* Puts PART and MORE behind the first LENGTH bytes of the path; false when it is too long. */
+static bool put_path(struct kh_walk *w, size_t length, struct kh_span part, struct kh_span more)
 {
-        const char *star = strchr(rest, '*');
-        const char *slash, *end;
+        struct kh_buf b = kh_buf_of(w->path, sizeof(w->path));
+
+        b.len = length;
+        kh_buf_span(&b, part);
+        kh_buf_span(&b, more);
+        w->length = b.len;
+        return kh_buf_terminate(&b);
+}
+
+/* Begins with the wildcard STAR, which follows a slash in REST, the pattern behind the path. */
+static void enter(struct kh_walk *w, const char *rest, const char *star)
+{
+        const char *slash = memrchr(rest, '/', (size_t)(star - rest));
+        const char *end = strchrnul(star, '/');
         int dir;
 
-        if (!star) {
-                reach(w, rest);
+        if (!slash || w->depth == KH_WALK_DEPTH ||
+                !put_path(w, w->length, (struct kh_span){ rest, (size_t)(slash - rest) },
+                        (struct kh_span){ 0 }))
                 return;
-        }
-        slash = memrchr(rest, '/', (size_t)(star - rest));
-        if (!slash || w->depth == sizeof(w->levels) / sizeof(w->levels[0]))
-                return;
-        kh_buf_put(&w->path, rest, (size_t)(slash - rest));
-        if (!kh_buf_terminate(&w->path))
-                return;
-        if (w->visitor->crossed)
-                w->visitor->crossed(w->visitor->arg, kh_buf_view(&w->path));
-        dir = kh_root_open(w->d->host.root, w->path.p, O_RDONLY | O_DIRECTORY);
+        if (w->crossed)
+                w->crossed(w->arg, (struct kh_span){ w->path, w->length });
+        dir = kh_root_open(w->root, w->path, O_RDONLY | O_DIRECTORY);
         if (dir < 0)
                 return;
-        end = strchrnul(star, '/');
-        w->levels[w->depth] = (struct level){
-                .names = { .dir = dir, .buf = w->d->room->entries[w->depth] },
+        w->levels[w->depth] = (struct kh_walk_level){
+                .names = { .dir = dir, .buf = w->rooms[w->depth] },
                 .prefix = { slash + 1, (size_t)(star - slash) - 1 },
                 .suffix = { star + 1, (size_t)(end - star) - 1 },
                 .rest = end,
-                .length = w->path.len,
+                .length = w->length,
         };
         w->depth++;
 }
 
-static bool fits(struct kh_span name, const struct level *level)
+/* Follows REST of the pattern to its end, which is a place (true), or to a wildcard. */
+static bool follow(struct kh_walk *w, const char *rest)
+{
+        const char *star = strchr(rest, '*');
+
+        if (!star)
+                return put_path(w, w->length, kh_span_of(rest), (struct kh_span){ 0 });
+        enter(w, rest, star);
+        return false;
+}
+
+static bool fits(struct kh_span name, const struct kh_walk_level *level)
 {
         return name.n >= level->prefix.n + level->suffix.n && kh_span_starts(name, level->prefix) &&
                kh_span_ends(name, level->suffix);
 }
 
-static void follow_pattern(struct walk *w)
+static void leave(struct kh_walk *w)
 {
-        struct kh_span name;
-
-        descend(w, w->pattern->path);
-        while (w->depth) {
-                struct level *top = &w->levels[w->depth - 1];
-
-                w->path.len = top->length;
-                w->path.over = false;
-                if (!kh_listing_next(&top->names, &name)) {
-                        kh_close(top->names.dir);
-                        w->depth--;
-                } else if (fits(name, top)) {
-                        kh_buf_char(&w->path, '/');
-                        kh_buf_span(&w->path, name);
-                        descend(w, top->rest);
-                }
-        }
+        w->depth--;
+        kh_close(w->levels[w->depth].names.dir);
 }
 
-void kh_places_visit(const struct kh_discovery *d, const struct kh_places_visitor *visitor)
+/* The next step: true when it has come to a place. */
+static bool step(struct kh_walk *w)
 {
-        char path[PATH_MAX];
+        struct kh_walk_level *top;
+        struct kh_span name;
 
-        for (size_t i = 0; i < d->places_n; i++) {
-                struct walk w = {
-                        .d = d,
-                        .visitor = visitor,
-                        .pattern = &d->places[i],
-                        .path = kh_buf_of(path, sizeof(path)),
-                };
-
-                follow_pattern(&w);
+        if (!w->depth) {
+                w->left--;
+                w->length = 0;
+                return follow(w, w->patterns++->path);
         }
+        top = &w->levels[w->depth - 1];
+        if (!kh_listing_next(&top->names, &name))
+                leave(w);
+        else if (fits(name, top) && put_path(w, top->length, KH_SPAN("/"), name))
+                return follow(w, top->rest);
+        return false;
+}
+
+bool kh_walk_next(struct kh_walk *w, struct kh_place *ret)
+{
+        while (w->depth || w->left) {
+                if (step(w)) {
+                        const struct kh_place_pattern *pattern = w->patterns - 1;
+
+                        *ret = (struct kh_place){ pattern->kind, pattern->owner,
+                                { w->path, w->length } };
+                        return true;
+                }
+        }
+        return false;
+}
+
+void kh_walk_done(struct kh_walk *w)
+{
+        while (w->depth)
+                leave(w);
+        w->left = 0;
 }

@@ -1,26 +1,83 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directories that patterns stand for, and the names in a directory. */
+/* The directories that hold runtimes' state, by patterns, and the names in a directory. */
 #pragma once
 
-#include "discovery/discovery.h"
+#include "base/buf.h"
 
-/* The names in a directory but those that begin with a dot, read 32 KiB at a time. */
+#include <limits.h>
+#include <stdint.h>
+
+enum kh_place_kind {
+        KH_PLACE_RUNTIME, /* ID/state.json of runc or ID/status of crun, whoever calls them */
+        KH_PLACE_SHIM,    /* a containerd namespace: ID/config.json, ID/init.pid */
+        KH_PLACE_STORAGE, /* CRI-O's and Podman's run root: ID/userdata/pidfile */
+};
+
+/* Directories whose entries are containers: a path in which '*' stands for any part of a name. */
+struct kh_place_pattern {
+        enum kh_place_kind kind;
+        /*
+         * Whose state it is. Root's is believed about any process; another user's only about those
+         * in a user namespace that this user owns, and only where somebody lists the pattern.
+         */
+        uint32_t owner;
+        const char *path;
+};
+
+/* Where runc, crun, containerd, Docker, k3s, k0s, MicroK8s, CRI-O and Podman have theirs. */
+extern const struct kh_place_pattern kh_default_places[];
+extern const size_t kh_default_places_n;
+
+struct kh_place {
+        enum kh_place_kind kind;
+        uint32_t owner;
+        struct kh_span path;
+};
+
+enum {
+        KH_LISTING_ROOM = 32768,
+        KH_WALK_DEPTH = 2, /* wildcards in a pattern */
+};
+
+/* The names in a directory but those that begin with a dot. */
 struct kh_listing {
-        int dir; /* an open directory, the caller's */
-        char *buf;
+        int dir;   /* an open directory, the caller's */
+        char *buf; /* KH_LISTING_ROOM bytes */
         size_t n, at;
 };
 
 /* The next name, valid until the call after the next; false at the end, or at an error. */
 bool kh_listing_next(struct kh_listing *listing, struct kh_span *ret);
 
-struct kh_places_visitor {
-        /* A place, which is there or not. */
-        void (*place)(void *arg, const struct kh_place *place);
-        /* A directory that a pattern's wildcard was looked up in, there or not; may be NULL. */
-        void (*crossed)(void *arg, struct kh_span directory);
-        void *arg;
+/* A wildcard that is being gone through. */
+struct kh_walk_level {
+        struct kh_listing names;
+        struct kh_span prefix, suffix;
+        const char *rest; /* of the pattern, behind the name */
+        size_t length;    /* of the path before it */
 };
 
-/* Visits what D's patterns stand for. */
-void kh_places_visit(const struct kh_discovery *d, const struct kh_places_visitor *visitor);
+/* Goes through what patterns stand for, one place after the other. */
+struct kh_walk {
+        int root; /* base/root.h */
+        const struct kh_place_pattern *patterns;
+        size_t left; /* patterns to come */
+        char (*rooms)[KH_LISTING_ROOM];
+        /* Called with each directory that a wildcard is looked up in, there or not; may be NULL. */
+        void (*crossed)(void *arg, struct kh_span directory);
+        void *arg;
+        struct kh_walk_level levels[KH_WALK_DEPTH];
+        unsigned depth;
+        size_t length;
+        char path[PATH_MAX];
+};
+
+/* PATTERNS and ROOMS, KH_WALK_DEPTH of them, stay the caller's until kh_walk_done(). */
+void kh_walk_init(struct kh_walk *w, int root, const struct kh_place_pattern *patterns, size_t n,
+        char (*rooms)[KH_LISTING_ROOM]);
+
+/* The next place, which is there or not, valid until the next call; false at the end. */
+bool kh_walk_next(struct kh_walk *w, struct kh_place *ret);
+
+/* Wherever it has come to. */
+void kh_walk_done(struct kh_walk *w);

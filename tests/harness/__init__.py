@@ -11,6 +11,8 @@ BUILD = Path(os.environ.get("KH_BUILD", REPO / "build")).resolve()
 HOOK = Path(os.environ.get("KH_HOOK", BUILD / "static/src/hook/kubearmor-hook"))
 DISCOVER = BUILD / "main/tests/unit/discover"
 HOOKD = Path(os.environ.get("KH_HOOKD", BUILD / "main/src/hookd/kubearmor-hookd"))
+HOOKCTL = Path(os.environ.get("KH_HOOKCTL", BUILD / "main/src/hookctl/kubearmor-hookctl"))
+WRAPPER = BUILD / "static/src/wrapper/kubearmor-runtime"
 
 # Detects a hang, and asserts nothing about speed: a loaded machine stays far below it.
 HANG_S = 60.0

@@ -130,6 +130,9 @@ class Daemon:
         _validator().validate(message)
         return message
 
+    def send_signal(self, how):
+        self._process.send_signal(how)
+
     def stop(self, how=signal.SIGTERM):
         for one in self._subscribers:
             one.close()

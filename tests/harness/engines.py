@@ -2,26 +2,13 @@
 """Real containerd and dockerd in a view, with nothing of theirs outside of it."""
 
 import json
-import os
+import shutil
 import subprocess
+import tempfile
 
-from harness import HANG_S, until
+from harness import HANG_S, WRAPPER, until
 
 IMAGE = "kh-tool:3"
-
-# What an installed hook is to Docker: a runtime that adds it to the bundle of each container.
-_WRAPPER = """#!/usr/bin/python3
-import json, os, sys
-arguments = sys.argv[1:]
-if "create" in arguments:
-    path = arguments[arguments.index("--bundle") + 1] + "/config.json"
-    with open(path) as file:
-        config = json.load(file)
-    config.setdefault("hooks", {}).update(json.loads(%r))
-    with open(path, "w") as file:
-        json.dump(config, file)
-os.execv("/usr/sbin/runc", ["runc", *arguments])
-"""
 
 
 class _Service:
@@ -42,8 +29,7 @@ class _Service:
         return self("version", check=False) is not None
 
     def __call__(self, *argv, check=True):
-        out = self._scratch / f"{self._client}.out"
-        with open(out, "w+b") as file:  # what outlives the client keeps it open
+        with tempfile.TemporaryFile(dir=self._scratch) as file:  # a shim keeps it open
             done = self.view.run([self._client, *argv], stdout=file, stderr=subprocess.STDOUT,
                                  timeout=HANG_S)
             file.seek(0)
@@ -84,9 +70,9 @@ class Containerd(_Service):
 
 class Docker(_Service):
     def __init__(self, view, scratch, base, hooks):
-        wrapper = scratch / "runc-with-hooks"
-        wrapper.write_text(_WRAPPER % json.dumps(hooks))
-        wrapper.chmod(0o755)
+        wrapper = shutil.copy(WRAPPER, scratch / WRAPPER.name)
+        (scratch / f"{WRAPPER.name}.json").write_text(
+            json.dumps({"runtime": "/usr/sbin/runc", "hooks": hooks}))
         super().__init__(
             view, scratch,
             ["dockerd", "--storage-driver", "vfs", "--iptables=false", "--ip6tables=false",

@@ -8,11 +8,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import BUILD, HANG_S, HOOK
+from harness import HANG_S, HOOK, HOOKCTL, WRAPPER
 from harness.view import View
-
-HOOKCTL = Path(os.environ.get("KH_HOOKCTL", BUILD / "main/src/hookctl/kubearmor-hookctl"))
-WRAPPER = BUILD / "static/src/wrapper/kubearmor-runtime"
 
 _WRITABLE = ("/etc", "/opt", "/usr/local", "/usr/share/containers")
 _LISTED = (*_WRITABLE, "/var/lib/kubearmor")

@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+import tempfile
 
 from harness import HANG_S
 
@@ -33,24 +34,26 @@ class Podman:
         self._configuration.write_text(_CONFIGURATION.format(hooks=self.hooks))
 
     def __call__(self, *argv, check=True):
-        out = self._scratch / "podman.out"
-        with open(out, "w+b") as file:  # conmon keeps these open: a pipe would never end
+        # conmon and what is left of a killed runtime keep these open: a pipe would never end.
+        with tempfile.TemporaryFile(dir=self._scratch) as file, \
+                tempfile.TemporaryFile(dir=self._scratch) as errors:
             done = self.view.run(
                 ["env", f"TMPDIR={self._scratch}", f"CONTAINERS_CONF={self._configuration}",
                  "podman", "--storage-driver", "vfs", *argv],
-                stdout=file, stderr=subprocess.PIPE, timeout=HANG_S)
+                stdout=file, stderr=errors, timeout=HANG_S)
             file.seek(0)
             text = file.read().decode()
-        if check:
-            assert done.returncode == 0, done.stderr.decode()
+            errors.seek(0)
+            assert not check or done.returncode == 0, errors.read().decode()
         return text.strip()
 
-    def hook_at(self, stages, arguments):
+    def hook_at(self, stages, arguments, when=None):
         hook = {"path": str(self._base / "kubearmor-hook"), "timeout": 10}
         if arguments is not None:
             hook["args"] = arguments
         (self.hooks / "kubearmor.json").write_text(json.dumps(
-            {"version": "1.0.0", "hook": hook, "when": {"always": True}, "stages": stages}))
+            {"version": "1.0.0", "hook": hook, "when": when or {"always": True},
+             "stages": stages}))
 
     def run(self, *options):
         """A container's id, and its own and Podman's idea of it."""

@@ -41,8 +41,10 @@ class Runtime:
     def start(self, ident):
         return self._run("start", ident)
 
-    def state(self, ident):
-        return json.loads(self._run("state", ident)[1])
+    def state(self, ident, check=True):
+        """None when the runtime has no such container, or does not know how it is."""
+        code, text = self._run("state", ident, check=check)
+        return json.loads(text) if code == 0 else None
 
     def pid(self, ident):
         return self.state(ident)["pid"]

@@ -110,7 +110,10 @@ int kh_spool_source_start(struct kh_spool_source *s)
         if (s->inotify < 0)
                 return 0;
         s->slot = kh_loop_add(s->core->loop, s->inotify, EPOLLIN, on_change, s);
-        take_in(s);
+        do {
+                s->timer.at_ns = 0;
+                take_in(s);
+        } while (s->timer.at_ns); /* nobody waits for us yet */
         return s->slot < 0 ? s->slot : 0;
 }
 

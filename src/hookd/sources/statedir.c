@@ -19,6 +19,9 @@
 #define PENDING_NS      (1 * KH_NS_PER_S)
 #define PENDING_POLL_NS (50 * KH_NS_PER_MS)
 
+/* How long a hook may wait for us while there is much to look at. */
+#define SLICE_NS (KH_NS_PER_MS / 2)
+
 enum { PENDING_MAX = 4096 }; /* far more than a node starts in a minute */
 
 /* A watched directory, or an entry that is to be looked at again, watched or not. */
@@ -29,10 +32,13 @@ struct watch {
         bool is_place;
         struct kh_place place;
         struct kh_span id; /* of an entry */
+        uint64_t due_ns;   /* when to look at it again */
         char text[];
 };
 
 #define NOT_WATCHED UINT64_MAX
+
+#define NOW 1 /* of a timer: in the loop's next turn */
 
 static const struct kh_hash_seed no_seed; /* the kernel chooses these keys */
 
@@ -151,7 +157,7 @@ static void put_off(struct kh_statedir *s, struct kh_found *found)
         key = watch_entry(s, found->place, found->container.id);
         (void)remember(s, key, found->place->path, found->place, found->container.id);
         /* Its file may have come before the watch did. */
-        kh_timer_advance(&s->pending_timer, kh_clock_ns());
+        kh_timer_advance(&s->pending_timer, NOW);
 }
 
 /* A container that nobody had told of. */
@@ -179,6 +185,8 @@ static void take(struct kh_statedir *s, struct kh_found *found)
         };
         enum kh_rejection why;
 
+        /* A hook that could not tell us has spooled it before its runtime wrote this state. */
+        kh_spool_source_catch_up(&s->core->spool);
         request.container = found->container;
         request.detached = found->started == KH_YES;
         if (kh_core_take(s->core, &told, &why) == KH_OUTCOME_CREATED)
@@ -227,6 +235,8 @@ static bool knows(void *arg, uint32_t pid, uint64_t start_time)
 /* What was read is of no more use: the listener's memory is not to grow by it. */
 static void release(struct kh_statedir *s)
 {
+        if (s->scanning)
+                return;
         (void)madvise(s->room, sizeof(*s->room), MADV_DONTNEED);
 }
 
@@ -241,38 +251,69 @@ static bool watch_all(struct kh_statedir *s)
         return s->stale;
 }
 
-static void scan(struct kh_statedir *s)
+static void begin_scan(struct kh_statedir *s)
+{
+        (void)watch_all(s);
+        s->stale = false;
+        s->scanning = true;
+        kh_discovery_begin(&s->discovery);
+        kh_timer_set(&s->scan_timer, NOW);
+}
+
+static void end_scan(struct kh_statedir *s)
 {
         const bool watched = s->watcher.fd >= 0 && s->complete;
 
-        kh_discovery_scan(&s->discovery, on_found, s);
-        s->stale = false;
+        s->scanning = false;
+        release(s);
         kh_timer_set(
                 &s->reconcile_timer, kh_clock_ns() + (watched ? RECONCILE_NS : RECONCILE_POLL_NS));
+        /* What the watcher told of meanwhile. */
+        if (s->stale || (s->reshaped && watch_all(s)))
+                begin_scan(s);
+}
+
+static void go_on_scanning(void *arg)
+{
+        struct kh_statedir *s = arg;
+        uint64_t end = kh_clock_ns() + SLICE_NS;
+
+        while (kh_discovery_step(&s->discovery, on_found, s)) {
+                if (kh_clock_ns() >= end) {
+                        kh_timer_set(&s->scan_timer, NOW);
+                        return;
+                }
+        }
+        end_scan(s);
 }
 
 static void reconcile(void *arg)
 {
         struct kh_statedir *s = arg;
 
-        (void)watch_all(s);
-        scan(s);
-        release(s);
+        if (!s->scanning)
+                begin_scan(s);
 }
 
 static void look_at_pending(void *arg)
 {
         struct kh_statedir *s = arg;
+        const uint64_t again_ns = s->watcher.fd >= 0 ? PENDING_NS : PENDING_POLL_NS;
+        uint64_t now = kh_clock_ns(), end = now + SLICE_NS;
 
         kh_list_for_each(node, next, &s->pending) {
-                const struct watch *w = kh_container_of(node, struct watch, node);
+                struct watch *w = kh_container_of(node, struct watch, node);
 
-                kh_discovery_look(&s->discovery, &w->place, w->id, on_found, s);
+                if (w->due_ns <= now && now < end) {
+                        w->due_ns = now + again_ns;
+                        kh_timer_advance(&s->pending_timer, w->due_ns);
+                        kh_discovery_look(&s->discovery, &w->place, w->id, on_found, s);
+                        now = kh_clock_ns();
+                } else {
+                        kh_timer_advance(&s->pending_timer, w->due_ns ? w->due_ns : NOW);
+                }
         }
         release(s);
-        if (s->pending_n)
-                kh_timer_set(&s->pending_timer,
-                        kh_clock_ns() + (s->watcher.fd >= 0 ? PENDING_NS : PENDING_POLL_NS));
 }
 
 /* What was watched is not there any more. */
@@ -281,7 +322,8 @@ static void on_gone(struct kh_statedir *s, struct watch *w)
         kh_hash_del(&s->by_key, &w->by_key);
         w->key = NOT_WATCHED;
         if (w->id.n) {
-                kh_timer_advance(&s->pending_timer, kh_clock_ns());
+                w->due_ns = 0;
+                kh_timer_advance(&s->pending_timer, NOW);
         } else {
                 forget(s, w);
                 s->reshaped = true;
@@ -311,8 +353,8 @@ static void on_change(void *arg, uint32_t events)
 
         (void)events;
         kh_watcher_read(&s->watcher, on_event, s);
-        if (s->stale || (s->reshaped && watch_all(s)))
-                reconcile(s);
+        if (!s->scanning && (s->stale || (s->reshaped && watch_all(s))))
+                begin_scan(s);
         release(s);
 }
 
@@ -339,6 +381,7 @@ int kh_statedir_init(struct kh_statedir *s, struct kh_core *core, struct kh_err 
         kh_list_init(&s->directories);
         kh_list_init(&s->pending);
         kh_timer_init(core->loop, &s->reconcile_timer, reconcile, s);
+        kh_timer_init(core->loop, &s->scan_timer, go_on_scanning, s);
         kh_timer_init(core->loop, &s->pending_timer, look_at_pending, s);
         if (core->options->watch == KH_WATCH_OFF)
                 return 0;
@@ -368,7 +411,12 @@ int kh_statedir_start(struct kh_statedir *s)
                 return 0;
         if (s->watcher.fd >= 0)
                 s->slot = kh_loop_add(s->core->loop, s->watcher.fd, EPOLLIN, on_change, s);
-        reconcile(s);
+        /* Whoever asks first is to be told of all. */
+        begin_scan(s);
+        while (kh_discovery_step(&s->discovery, on_found, s))
+                ;
+        s->scan_timer.at_ns = 0;
+        end_scan(s);
         s->live = true;
         return s->watcher.fd >= 0 && s->slot < 0 ? s->slot : 0;
 }
@@ -380,6 +428,8 @@ void kh_statedir_done(struct kh_statedir *s)
         kh_list_for_each(other, following, &s->directories)
                 forget(s, kh_container_of(other, struct watch, node));
         kh_hash_done(&s->by_key);
+        if (s->scanning)
+                kh_discovery_end(&s->discovery);
         if (s->room)
                 (void)munmap(s->room, sizeof(*s->room));
         kh_loop_del(s->core->loop, s->slot);

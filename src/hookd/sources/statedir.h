@@ -27,12 +27,13 @@ struct kh_statedir {
         bool complete; /* every directory is watched */
         bool stale;    /* changes were lost: only a scan can tell */
         bool reshaped; /* a directory has come or gone where one may be of a runtime's */
+        bool scanning; /* a scan is on its way */
         bool live;     /* the first scan is over */
         struct kh_hash by_key;
         struct kh_list directories; /* watched */
         struct kh_list pending;     /* entries that were young or unknown when looked at last */
         unsigned pending_n;
-        struct kh_timer reconcile_timer, pending_timer;
+        struct kh_timer reconcile_timer, scan_timer, pending_timer;
 };
 
 /* While there are rights yet. With KH_WATCH_OFF this and the others do nothing. */

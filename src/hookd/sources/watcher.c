@@ -14,8 +14,8 @@
 #define INOTIFY_EVENTS  (IN_CREATE | IN_MOVED_TO | IN_ONLYDIR)
 #define FANOTIFY_EVENTS (FAN_CREATE | FAN_MOVED_TO | FAN_DELETE_SELF | FAN_ONDIR)
 
-/* A few hundred events. */
-enum { READ_ROOM = 32768 };
+/* About ten events, each of which may be an entry to look at: hooks wait meanwhile. */
+enum { READ_ROOM = 1024 };
 
 /* A directory in its file system; two of different ones do not meet by chance. */
 static uint64_t key_of(struct kh_span fsid, unsigned type, struct kh_span handle)

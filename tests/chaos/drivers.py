@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engines in one language: a slot is a container's name, used again and again."""
+
+from dataclasses import dataclass, field
+from itertools import count
+
+from chaos import kernel
+from harness import bundle, until
+from harness.engines import IMAGE as DOCKER_IMAGE
+from harness.podman import IMAGE as PODMAN_IMAGE
+from harness.runtime import Runtime
+
+STAGES = ["createRuntime", "poststop"]
+
+ABSENT, CREATED, RUNNING, OVER = "absent", "created", "running", "over"
+
+# Its process leaves one behind that only the cgroup knows of, where the pid namespace allows it.
+_WITH_CHILD = ("sh", "-c", "sleep 600 & exec sleep 600")
+
+
+def hooks(program):
+    return {stage: [{"path": str(program), "args": ["kubearmor-hook", "--stage", stage],
+                     "timeout": 10}] for stage in STAGES}
+
+
+@dataclass
+class Slot:
+    driver: object
+    name: str
+    hooked: bool
+    state: str = ABSENT
+    ident: str = None  # of the container that is or was last there
+    ids: set = field(default_factory=set)
+    spoilt: int = 0  # how many ids were left with what a killed runtime had begun
+
+    def own_id(self):
+        return f"chaos-{self.name}-{self.spoilt}"
+
+    def named(self, ident):
+        self.ident = ident
+        self.ids.add(ident)
+
+
+class Oci:
+    """runc or crun, called by nobody but the test."""
+
+    has_create = True
+    monitor = None
+
+    def __init__(self, name, view, base, scratch, program):
+        self.name = name
+        self._runtime = Runtime(name, view, scratch)
+        self._view, self._base, self._scratch, self._program = view, base, scratch, program
+
+    def prepare(self, slot, random):
+        ident = slot.own_id()
+        pids = random.choice(("own", "own", "own", "host"))
+        config = bundle.spec(self._base / "rootfs", f"{self._view.cgroup_parent}/{ident}",
+                             args=_WITH_CHILD, pid_namespace=pids)
+        if slot.hooked:
+            config["hooks"] = hooks(self._program)
+        bundle.write_bundle(self._scratch / ident, config)
+        slot.named(ident)
+
+    def create(self, slot, check=True):
+        self._runtime.create(slot.ident, self._scratch / slot.ident, check=check)
+
+    def start(self, slot):
+        self._runtime.start(slot.ident)
+
+    def stop(self, slot):
+        self._runtime.kill(slot.ident)
+
+    def delete(self, slot):
+        self._runtime.delete(slot.ident, check=False)
+
+    def knows(self, slot):
+        return self._runtime.state(slot.ident, check=False) is not None
+
+    def close(self):
+        self._runtime.close()
+
+
+class Tasks:
+    """containerd, called by ctr."""
+
+    has_create = False
+    name = "ctr"
+
+    def __init__(self, ctr, base, scratch, program):
+        self._ctr, self._base, self._scratch, self._program = ctr, base, scratch, program
+
+    def prepare(self, slot, random):
+        ident = slot.own_id()
+        config = bundle.spec(self._base / "rootfs", f"{self._ctr.view.cgroup_parent}/{ident}",
+                             args=_WITH_CHILD)
+        if slot.hooked:
+            config["hooks"] = hooks(self._program)
+        bundle.write_bundle(self._scratch / ident, config)
+        slot.named(ident)
+
+    def create(self, slot, check=True):
+        self._ctr("run", "--rootfs", "--detach", "--config",
+                  self._scratch / slot.ident / "config.json", slot.ident, check=check)
+
+    def stop(self, slot):
+        self._ctr("task", "kill", "--signal", "SIGKILL", slot.ident)
+
+    def again(self, slot):
+        self._ctr("task", "rm", "--force", slot.ident)
+        self._ctr("task", "start", "--detach", slot.ident)
+
+    def delete(self, slot):
+        def gone():
+            self._ctr.kill(slot.ident)
+            return slot.ident not in self._ctr("task", "ls", "--quiet").split()
+        until(gone, "containerd notices that a shim was killed")
+
+    def monitor(self, slot):
+        return kernel.find("containerd-shim-runc-v2", "-id", slot.ident)
+
+
+class Engine:
+    """Podman or Docker: they choose the ids."""
+
+    has_create = False
+
+    def __init__(self, name, client, options, hooked, image, monitored):
+        self.name = name
+        self._client, self._options, self._hooked = client, options, hooked
+        self._image, self._monitored = image, monitored
+        self._numbers = count()
+
+    def prepare(self, slot, random):
+        """A container that is only configured is none to the kernel."""
+        out = self._client("create", "--network", "none", "--name",
+                           f"{slot.name}-{next(self._numbers)}", *self._options,
+                           *(self._hooked if slot.hooked else ()),
+                           *random.choice(((), (), (), ("--pid", "host"))),
+                           self._image, *_WITH_CHILD)
+        slot.named(out.splitlines()[-1])
+
+    def create(self, slot, check=True):
+        self._client("start", slot.ident, check=check)
+
+    def stop(self, slot):
+        self._client("kill", "--signal", "KILL", slot.ident)
+
+    def again(self, slot):
+        self._client("restart", "--time", "0", slot.ident)
+
+    def delete(self, slot):
+        self._client("rm", "--force", slot.ident, check=False)
+
+    def monitor(self, slot):
+        return kernel.find(*self._monitored, slot.ident)
+
+
+def podman(client):
+    client.hook_at(STAGES, ["kubearmor-hook"], when={"annotations": {"^chaos.hooks$": "^yes$"}})
+    return Engine("podman", client, ("--cgroup-parent", client.view.cgroup_parent),
+                  ("--annotation", "chaos.hooks=yes"), PODMAN_IMAGE, ("conmon", "-c"))
+
+
+def docker(client):
+    return Engine("docker", client, (), ("--runtime", "with-hooks"), DOCKER_IMAGE,
+                  ("containerd-shim-runc-v2", "-id"))
