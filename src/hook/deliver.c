@@ -91,7 +91,7 @@ static int connect_waiting(int fd, const struct sockaddr_un *address, uint64_t d
         return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
-static int connect_to(const char *path, uint64_t deadline_ns)
+static int connect_in_time(const char *path, uint64_t deadline_ns)
 {
         kh_cleanup(kh_closep) int fd = -EBADF;
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -259,17 +259,21 @@ static int converse(int fd, const struct message *m, int pidfd, uint64_t deadlin
         }
 }
 
-int kh_deliver(const char *socket_path, const struct kh_request *request, int pidfd,
-        uint64_t deadline_ns, struct kh_err *err)
+int kh_deliver_connect(const char *socket_path, uint64_t deadline_ns, struct kh_err *err)
 {
-        kh_cleanup(kh_closep) int fd = connect_to(socket_path, deadline_ns);
-        struct message m;
-        int r;
+        int fd = connect_in_time(socket_path, deadline_ns);
 
         if (fd < 0)
                 return kh_fail(err, fd, "connect to '%s': %s", socket_path, kh_strerror(fd));
-        m = compose(request);
-        r = converse(fd, &m, pidfd, deadline_ns);
+        return fd;
+}
+
+int kh_deliver_on(int fd, const char *socket_path, const struct kh_request *request, int pidfd,
+        uint64_t deadline_ns, struct kh_err *err)
+{
+        struct message m = compose(request);
+        int r = converse(fd, &m, pidfd, deadline_ns);
+
         kh_close(m.memfd);
         switch (r) {
         case 0:
@@ -285,4 +289,12 @@ int kh_deliver(const char *socket_path, const struct kh_request *request, int pi
         default:
                 return kh_fail(err, r, "send to '%s': %s", socket_path, kh_strerror(r));
         }
+}
+
+int kh_deliver(const char *socket_path, const struct kh_request *request, int pidfd,
+        uint64_t deadline_ns, struct kh_err *err)
+{
+        kh_cleanup(kh_closep) int fd = kh_deliver_connect(socket_path, deadline_ns, err);
+
+        return fd < 0 ? fd : kh_deliver_on(fd, socket_path, request, pidfd, deadline_ns, err);
 }

@@ -16,6 +16,14 @@ int kh_deliver(const char *socket_path, const struct kh_request *request, int pi
         uint64_t deadline_ns, struct kh_err *err);
 
 /*
+ * The same in two steps, for several requests on one connection: the descriptor or the error of
+ * connecting, and the rest. SOCKET_PATH is for *ERR alone.
+ */
+int kh_deliver_connect(const char *socket_path, uint64_t deadline_ns, struct kh_err *err);
+int kh_deliver_on(int fd, const char *socket_path, const struct kh_request *request, int pidfd,
+        uint64_t deadline_ns, struct kh_err *err);
+
+/*
  * The whole request as text, in a buffer that stays valid until the next call of either function;
  * without labels and annotations when it would be larger than KH_REQUEST_MAX.
  */

@@ -13,6 +13,7 @@
 #include "hook/gather.h"
 #include "hook/policy.h"
 #include "hook/report.h"
+#include "hook/snapshot.h"
 #include "spool/spool.h"
 
 #include <fcntl.h>
@@ -107,6 +108,16 @@ static bool is_denied(const struct kh_hook_options *options)
         return true;
 }
 
+/*
+ * A listener that begins knows nothing of what ran before. Only on the host's side: elsewhere the
+ * process would be the container's, and die with it.
+ */
+static bool wants_snapshot(const struct kh_hook_options *options)
+{
+        return (gathered.stage == KH_STAGE_CREATE_RUNTIME || gathered.stage == KH_STAGE_PRESTART) &&
+               !options->test && kh_is_listener(&gathered.request.container, options);
+}
+
 /* An event that could not be delivered: the exit status. */
 static int undelivered(const struct kh_hook_options *options, const struct kh_err *why)
 {
@@ -183,6 +194,8 @@ static int run(const struct kh_hook_options *options, uint64_t start_ns)
         gathered.request.duration_us = (kh_boottime_ns() - start_ns) / 1000;
         if (options->dry_run)
                 return dry_run();
+        if (wants_snapshot(options))
+                kh_snapshot_start(options, gathered.request.container.start_time);
         if (kh_deliver(options->socket, &gathered.request, gathered.pidfd, deadline_ns, &err) < 0)
                 return undelivered(options, &err);
         return 0;
@@ -207,5 +220,7 @@ int main(int argc, char **argv)
                         options.misunderstood);
         if (options.fail_closed || options.deny_runtime_sockets || options.dry_run)
                 occupy_standard_streams();
+        if (options.snapshot)
+                return kh_snapshot_run(&options);
         return run(&options, start_ns);
 }

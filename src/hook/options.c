@@ -19,11 +19,14 @@ const char kh_hook_help[] =
         "  --timeout DURATION        for everything, such as 500ms (default: 1s)\n"
         "  --fail-closed             refuse a container that the listener could not be told of\n"
         "  --exempt-namespace NAME   pod namespace never refused (kube-system, kubearmor are)\n"
-        "  --listener-command PATH   first word of a listener's container, never refused\n"
+        "  --listener-command PATH   first word of a listener's container: never refused, and\n"
+        "                            told of what ran before it\n"
         "  --deny-runtime-sockets    refuse a container that mounts a runtime's API socket\n"
         "  --log FILE                append what went wrong to FILE (default: syslog)\n"
         "  --test                    mark the event as a test, which no listener takes in\n"
         "  --dry-run                 print the message instead of sending it\n"
+        "  --snapshot TICKS          tell a listener that started TICKS after boot or later of\n"
+        "                            every container that runs; waits 60 s for it (0: any)\n"
         "  --help, --version\n"
         "\n"
         "Exits with 0 whatever happens, but for a container that it was told to refuse.\n";
@@ -40,6 +43,7 @@ enum {
         OPT_LOG,
         OPT_TEST,
         OPT_DRY_RUN,
+        OPT_SNAPSHOT,
         OPT_HELP,
         OPT_VERSION,
 };
@@ -56,6 +60,7 @@ static const struct option options[] = {
         { "log", required_argument, NULL, OPT_LOG },
         { "test", no_argument, NULL, OPT_TEST },
         { "dry-run", no_argument, NULL, OPT_DRY_RUN },
+        { "snapshot", required_argument, NULL, OPT_SNAPSHOT },
         { "help", no_argument, NULL, OPT_HELP },
         { "version", no_argument, NULL, OPT_VERSION },
         { 0 },
@@ -118,6 +123,9 @@ static bool apply(struct kh_hook_options *o, int option, const char *value)
         case OPT_DRY_RUN:
                 o->dry_run = true;
                 return true;
+        case OPT_SNAPSHOT:
+                o->snapshot = true;
+                return kh_parse_u64(kh_span_of(value), UINT64_MAX, &o->listener_since);
         case OPT_HELP:
                 o->help = true;
                 return true;

@@ -34,6 +34,8 @@ struct kh_hook_options {
         bool deny_runtime_sockets;
         bool dry_run;
         bool test;
+        bool snapshot;
+        uint64_t listener_since; /* of a snapshot; clock ticks since boot */
         bool help;
         bool version;
 };

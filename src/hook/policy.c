@@ -41,18 +41,19 @@ static bool is_namespace_exempt(struct kh_span name, const struct kh_hook_option
         return name.n && (IS_IN(name, exempt_namespaces) || is_in(name, more->v, more->n));
 }
 
-static bool is_listener(struct kh_span command, const struct kh_hook_options *options)
+bool kh_is_listener(const struct kh_container *c, const struct kh_hook_options *options)
 {
         const struct kh_option_list *more = &options->listener_commands;
 
-        return command.n && (IS_IN(command, listener_commands) || is_in(command, more->v, more->n));
+        return c->command.n &&
+               (IS_IN(c->command, listener_commands) || is_in(c->command, more->v, more->n));
 }
 
 bool kh_is_exempt(const struct kh_container *c, enum kh_dialect dialect,
         const struct kh_hook_options *options)
 {
         return is_namespace_exempt(trusted_namespace(c, dialect), options) ||
-               is_listener(c->command, options);
+               kh_is_listener(c, options);
 }
 
 bool kh_may_have_runtime_socket(const struct kh_container *c, enum kh_dialect dialect,
@@ -62,5 +63,5 @@ bool kh_may_have_runtime_socket(const struct kh_container *c, enum kh_dialect di
 
         if (pod_namespace.n)
                 return is_namespace_exempt(pod_namespace, options);
-        return is_listener(c->command, options);
+        return kh_is_listener(c, options);
 }

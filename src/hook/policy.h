@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which containers may be refused, where an administrator asked for that. */
+/* Which containers may be refused, where an administrator asked for that, and which is a listener. */
 #pragma once
 
 #include "hook/options.h"
 #include "oci/annotations.h"
+
+/* Whether it is a listener's own, KubeArmor's or ours, by the first word of its command. */
+bool kh_is_listener(const struct kh_container *c, const struct kh_hook_options *options);
 
 /*
  * Whether a container must never be refused for want of a listener: its pod's namespace is exempt,

@@ -13,9 +13,14 @@ known container is not created again, and what it does not know is passed over.
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 
 READ_MAX = 4096
+
+# Who calls listen() is who the kernel says is listening: a process that is new, as KubeArmor's is.
+_LISTEN = "import signal, socket; socket.socket(fileno=0).listen(128); print(flush=True); signal.pause()"
 
 _TYPES = {
     str: ("containerID", "containerName", "containerImage", "namespaceName", "endPointName",
@@ -46,16 +51,20 @@ class KubeArmor:
         self.history = []
         self.failures = []  # a message that KubeArmor could not take; stop() asks for none
         self.ready = False
+        self.accepted = 0  # connections
         self._path = path
         self._lock = threading.Lock()
         self._running = threading.Event()
         self._running.set()
+        self._stopped = False
         self._connections = set()
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(path))
-        self._socket.listen(128)
+        self._process = subprocess.Popen([sys.executable, "-c", _LISTEN], stdin=self._socket,
+                                         stdout=subprocess.PIPE)
+        self._process.stdout.readline()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -66,15 +75,20 @@ class KubeArmor:
         self._running.set()
 
     def stop(self, leave_socket=False):
+        if self._stopped:
+            return
+        self._stopped = True
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self.resume()
-        self._thread.join(30)
+        self._process.kill()
+        self._process.communicate()
         for connection in list(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # its peer was faster
+        self.resume()
+        self._thread.join(30)
         if not leave_socket:
             self._path.unlink(missing_ok=True)
         assert not self.failures, self.failures
@@ -92,6 +106,7 @@ class KubeArmor:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
+            self.accepted += 1
             self._connections.add(connection)
             threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
@@ -101,7 +116,7 @@ class KubeArmor:
             while True:
                 raw = connection.recv(READ_MAX)
                 self._running.wait()
-                if not raw:
+                if not raw or self._stopped:
                     return
                 detached |= self._answer(connection, raw)
         except OSError:
