@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 /* An image is already there when its container is created: what takes longer has failed. */
 #define SNAPSHOT_NS (60 * KH_NS_PER_S)
@@ -167,9 +168,11 @@ struct snapshot {
         const struct kh_hook_options *options;
         uint64_t deadline_ns;
         struct kh_discovery discovery;
-        int fd; /* the connection */
-        unsigned sent;
+        struct utsname node;
         struct kh_request request;
+        int fd;            /* the connection */
+        bool sent;         /* something was */
+        bool partial;      /* there is state that cannot be understood */
         struct kh_err err; /* its code is 0 as long as all goes well */
 };
 
@@ -184,16 +187,21 @@ static void send_found(void *arg, struct kh_found *found)
         struct snapshot *s = arg;
         kh_cleanup(kh_closep) int pidfd = kh_take_fd(&found->pidfd);
 
+        if (found->finding == KH_FOUND_UNKNOWN)
+                s->partial = true;
         if (s->err.code < 0 || found->finding != KH_FOUND_CONTAINER)
                 return;
         s->request.operation = KH_OP_CREATE;
+        s->request.running = found->started == KH_YES;
         s->request.container = found->container;
-        if (tell(s, pidfd) == 0)
-                s->sent++;
+        s->sent |= tell(s, pidfd) == 0;
 }
 
-/* A node where nothing runs says so: KubeArmor takes nothing in before a detached message. */
-static void send_nothing(struct snapshot *s)
+/*
+ * Also on a node where nothing runs, for KubeArmor takes nothing in before a detached message; to
+ * our own listener it says that what was not told of is not there.
+ */
+static void send_end(struct snapshot *s)
 {
         s->request.operation = KH_OP_DELETE;
         kh_container_init(&s->request.container);
@@ -216,10 +224,10 @@ static int send_all(struct snapshot *s)
         }
         s->err.code = 0;
         s->fd = fd;
-        s->sent = 0;
+        s->sent = s->partial = false;
         kh_discovery_scan(&s->discovery, send_found, s);
-        if (s->sent == 0 && s->err.code == 0)
-                send_nothing(s);
+        if (s->err.code == 0 && (!s->partial || !s->sent))
+                send_end(s);
         return s->err.code < 0 ? SCAN_PAUSE_MS : 0;
 }
 
@@ -241,6 +249,8 @@ static int send_in_time(const struct kh_hook_options *options, struct kh_err *er
                 return kh_fail(err, -errno, "no memory for discovery");
         s.options = options;
         s.request.detached = true;
+        if (uname(&s.node) == 0)
+                s.request.node_name = kh_span_of(s.node.nodename);
         s.deadline_ns = kh_boottime_ns() + SNAPSHOT_NS;
         kh_discovery_init(&s.discovery, &host, kh_default_places, kh_default_places_n, room);
         while ((pause = send_all(&s))) {

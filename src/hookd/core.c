@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "hookd/log.h"
+#include "hookd/sources/snapshot.h"
 #include "hookd/timestamp.h"
 #include "proc/proc.h"
 
@@ -229,11 +230,14 @@ static bool find_init(
 
         *ret = (struct init){ .alive = KH_UNKNOWN, .pidfd = -EBADF };
         if (pidfd >= 0) {
-                if (told->pidfd_pid > 0 && !c->pid && core->sees_host)
+                /* In a pod, its number for our own container is not the host's. */
+                bool is_our_number = told->pidfd_pid > 0 && told->pids_are_ours;
+
+                if (is_our_number && !c->pid && core->sees_host)
                         c->pid = (uint32_t)told->pidfd_pid;
-                if (told->pidfd_pid > 0 && c->pid && told->pidfd_pid != (int)c->pid)
+                if (is_our_number && c->pid && told->pidfd_pid != (int)c->pid)
                         return false;
-                ret->pid_is_ours = told->pidfd_pid > 0 && c->pid && core->proc_is_ours;
+                ret->pid_is_ours = is_our_number && c->pid && core->proc_is_ours;
                 ret->alive = told->pidfd_pid == -ESRCH || kh_pidfd_is_dead(pidfd) ? KH_NO : KH_YES;
                 if (ret->pid_is_ours && ret->alive == KH_YES && lacks_facts(c))
                         process = kh_proc_open(core->proc, (pid_t)c->pid);
@@ -303,8 +307,11 @@ static enum kh_outcome take_delete(struct kh_core *core, struct kh_told *told)
 {
         const struct kh_container *c = &told->request->container;
 
-        if (kh_span_eq(c->id, KH_RESERVED_ID))
+        if (kh_span_eq(c->id, KH_RESERVED_ID)) {
+                if (told->request->detached)
+                        kh_snapshot_ended(core);
                 return KH_OUTCOME_NOTHING;
+        }
         kh_inventory_concerned(&core->inventory, c, check_death, core);
         return kh_inventory_depart(&core->inventory, c, told->source, kh_now())
                        ? KH_OUTCOME_DELETED

@@ -19,7 +19,7 @@ enum {
         KH_ID_MAX = 255, /* NAME_MAX */
 };
 
-/* The id of the delete that an empty snapshot consists of; no container's. */
+/* The id of the delete that ends a snapshot; no container's. */
 #define KH_RESERVED_ID KH_SPAN("kubearmor-hook.none")
 
 enum kh_operation { KH_OP_CREATE = 0, KH_OP_DELETE = 1 };

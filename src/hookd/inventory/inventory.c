@@ -187,6 +187,7 @@ static enum kh_verdict take_in(struct kh_inventory *inv, const struct kh_arrival
         e->serial = ++inv->last_serial;
         e->created_real_ns = now.real_ns;
         e->source = (uint8_t)a->source;
+        e->told = (uint8_t)(1 << a->source);
         e->alive = (uint8_t)a->alive;
         e->told_by = a->told_by;
         e->pid_is_ours = a->pid_is_ours;
@@ -210,6 +211,7 @@ static struct kh_entry *rewrite(
         e->created_real_ns = old->created_real_ns;
         e->state = old->state;
         e->source = old->source;
+        e->told = old->told;
         e->alive = old->alive;
         e->looks = old->looks;
         e->look_at_ns = old->look_at_ns;
@@ -247,6 +249,7 @@ static void learn(struct kh_inventory *inv, struct kh_entry **entry, const struc
         if (a->alive == KH_YES)
                 e->alive = KH_YES;
         e->pid_is_ours |= a->pid_is_ours;
+        e->told |= (uint8_t)(1 << a->source);
         if (starts)
                 kh_entry_set_state(inv, e, KH_STATE_RUNNING);
         if (together || starts)

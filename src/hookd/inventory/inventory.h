@@ -71,6 +71,7 @@ struct kh_entry {
         uint8_t source; /* enum kh_source: what told of it first */
         uint8_t alive;  /* enum kh_known: whether its init lives */
         uint8_t type;   /* enum kh_container_type */
+        uint8_t told;   /* bit 1 << enum kh_source: who has told of it since the inventory began */
 
         /* The owner's of the inventory, who finds them kept when an entry moves. */
         uint8_t looks;    /* how often somebody looked since it became unquiet */
