@@ -220,6 +220,28 @@ struct init {
         int pidfd; /* -EBADF: none */
 };
 
+/*
+ * Where we cannot look at those who tell, their claims are held against the kernel's word: through
+ * the pidfd, which may be of any pid namespace, as far as we have rights over its process.
+ */
+static void correct_namespaces(const struct kh_core *core, struct kh_container *c, int pidfd)
+{
+        char id[KH_LOG_VALUE];
+        bool wrong = false;
+
+        for (int i = 0; i < KH_NS_COUNT && !core->sees_host; i++) {
+                uint64_t ns = kh_pidfd_namespace(pidfd, (enum kh_ns)i);
+
+                if (ns == 0)
+                        continue;
+                wrong |= c->ns[i] && c->ns[i] != ns;
+                c->ns[i] = ns;
+        }
+        if (wrong)
+                kh_log(LOG_WARNING, "namespaces corrected id=%s pid=%u", kh_log_value(id, c->id),
+                        c->pid);
+}
+
 /* False when what was told contradicts the kernel. */
 static bool find_init(
         struct kh_core *core, struct kh_told *told, char room[KH_CGROUP_FILE_MAX], struct init *ret)
@@ -238,6 +260,7 @@ static bool find_init(
                 if (is_our_number && c->pid && told->pidfd_pid != (int)c->pid)
                         return false;
                 ret->pid_is_ours = is_our_number && c->pid && core->proc_is_ours;
+                correct_namespaces(core, c, pidfd);
                 ret->alive = told->pidfd_pid == -ESRCH || kh_pidfd_is_dead(pidfd) ? KH_NO : KH_YES;
                 if (ret->pid_is_ours && ret->alive == KH_YES && lacks_facts(c))
                         process = kh_proc_open(core->proc, (pid_t)c->pid);

@@ -2,15 +2,18 @@
 """The listener in a container of its own, as in a pod: its own namespaces, a read-only root, no
 capability, and nothing of the host's but the socket directory."""
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 
 import pytest
 
 from harness import HOOKD, observe, until
-from harness.daemon import EVENTS_SOCKET, Subscriber, _validator
+from harness.daemon import EVENTS_SOCKET, HOOK_SOCKET as SOCKET, Subscriber, _validator
 
 STAGES = ("createRuntime", "poststop")
 COMMAND = "/usr/bin/kubearmor-hookd"
@@ -154,13 +157,54 @@ def test_it_is_killed_and_made_anew(engine, make, run, pod):
     assert one_life(events.lines, stays.id) == ["removed"]
 
 
-def test_a_containers_own_root_tells_of_no_other(engine, make, run, pod, view):
-    """Where the listener may look at a peer, it sees that it is in a container."""
-    pod.capabilities = ["CAP_SYS_PTRACE"]
-    inside = run(make(STAGES, mounts=[{"destination": "/run", "type": "bind",
-                                       "source": "/run/kubearmor", "options": ["rbind"]}]))
+# Says REQUEST to SOCKET from the mount namespace of the process PID, which it enters in between.
+_SPEAK_FROM = """
+import ctypes, os, socket, sys
+path, pid, request = sys.argv[1:]
+peer = socket.socket(socket.AF_UNIX)
+peer.settimeout(60)
+peer.connect(path)
+assert ctypes.CDLL(None).setns(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY), 0) == 0
+peer.sendall(request.encode())
+print(peer.recv(10).decode())
+"""
+
+
+@pytest.mark.parametrize("engine", ["runc-v2"], indirect=True)
+@pytest.mark.parametrize("capabilities", [[], ["CAP_SYS_PTRACE"]], ids=["none", "ptrace"])
+def test_who_is_in_a_container_is_found_out_where_the_listener_may_look(
+        engine, make, run, pod, view, capabilities):
+    """A process in a known container's mount namespace, were the socket mounted there."""
+    box = run(make(STAGES))
+    pod.capabilities = capabilities
     pod.start()
     until(lambda: len(pod.list()) == 2, "both")
-    text = json.dumps({"operation": 1, "detached": False, "container": {"containerID": pod.id}})
-    engine._run("exec", inside.id, "sh", "-c", f"echo '{text}' | nc local:/run/ka.sock")
-    assert pod.id in pod.list()
+
+    def say(pid, ident):
+        request = {"operation": 1, "detached": False, "container": {"containerID": ident}}
+        return subprocess.run(
+            [sys.executable, "-c", _SPEAK_FROM, view.path(SOCKET), str(pid), json.dumps(request)],
+            stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+    assert say(engine.pid(box.id), pod.id) == ("" if capabilities else "ok")
+    assert (pod.id in pod.list()) == bool(capabilities)
+    assert say(os.getpid(), box.id) == "ok" and box.id not in pod.list()
+
+
+@pytest.mark.parametrize("engine", ["runc-v2"], indirect=True)
+def test_a_lie_about_namespaces_is_corrected_where_the_listener_may_look(engine, make, pod, view):
+    pod.capabilities = ["CAP_SYS_PTRACE"]
+    pod.start()
+    box = make(())
+    engine.create(box.id, box.bundle)
+    pid = engine.pid(box.id)
+    request = {"operation": 0, "detached": False,
+               "container": {"containerID": box.id, "pid": pid, "mntns": 4711, "pidns": 4712}}
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(view.path(SOCKET)))
+        pidfd = os.pidfd_open(pid)
+        socket.send_fds(peer, [json.dumps(request).encode()], [pidfd])
+        os.close(pidfd)
+        assert peer.recv(2) == b"ok"
+    namespaces = pod.list()[box.id]["namespaces"]
+    assert namespaces.items() <= observe.namespaces(pid).items() and len(namespaces) == 8

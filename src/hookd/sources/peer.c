@@ -17,10 +17,6 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-#ifndef PIDFD_GET_MNT_NAMESPACE
-#define PIDFD_GET_MNT_NAMESPACE _IO(0xff, 3) /* Linux 6.11 */
-#endif
-
 enum { STATUS_MAX = 4096 };
 
 static uint64_t inode_of(int proc, const char *name)
@@ -66,15 +62,6 @@ static int peer_pidfd(int fd, pid_t pid)
         return errno == ENOPROTOOPT ? kh_pidfd_open(pid) : -errno;
 }
 
-/* Its mount namespace, in half the time that the way through procfs takes; 0 where that is not there. */
-static uint64_t mnt_of_pidfd(int pidfd)
-{
-        kh_cleanup(kh_closep) int ns = ioctl(pidfd, PIDFD_GET_MNT_NAMESPACE, 0);
-        struct stat st;
-
-        return ns >= 0 && fstat(ns, &st) == 0 ? st.st_ino : 0;
-}
-
 static bool is_hosts_mnt(const struct kh_peers *p, uint64_t mnt)
 {
         return mnt && (mnt == p->mnt || mnt == p->init_mnt);
@@ -111,7 +98,8 @@ struct kh_peer kh_peers_look_at(struct kh_peers *p, int fd)
         if (peer.is_host)
                 return peer;
         pidfd = peer_pidfd(fd, peer.pid);
-        peer.is_host = pidfd >= 0 && is_hosts_mnt(p, mnt_of_pidfd(pidfd));
+        /* In half the time that the way through procfs takes. */
+        peer.is_host = pidfd >= 0 && is_hosts_mnt(p, kh_pidfd_namespace(pidfd, KH_NS_MNT));
         if (peer.is_host)
                 remember(p, peer.pid, &pidfd);
         return peer;
@@ -225,6 +213,27 @@ static bool is_allowed(const struct kh_peers *p, uid_t uid)
         return false;
 }
 
+/*
+ * A peer of another pid namespace. Often nobody may look at it, and then the directory's mode has
+ * decided; where we may, it is no host's if it is in the mount namespace of a known container.
+ */
+static enum kh_permission permit_foreign(int fd, const struct kh_peer *peer,
+        const struct kh_request *request, const struct kh_inventory *inv)
+{
+        kh_cleanup(kh_closep) int pidfd = peer_pidfd(fd, peer->pid);
+        uint64_t mnt = pidfd >= 0 ? kh_pidfd_namespace(pidfd, KH_NS_MNT) : 0;
+        const struct kh_entry *known = mnt ? kh_inventory_find(inv, KH_KEY_MNT, mnt, NULL) : NULL;
+
+        if (peer->uid != 0)
+                return KH_DENIED;
+        if (!known)
+                return KH_PERMITTED;
+        return request->operation == KH_OP_CREATE &&
+                               kh_span_eq(kh_entry_piece(known, known->id), request->container.id)
+                       ? KH_PERMITTED_KNOWN
+                       : KH_DENIED;
+}
+
 enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer *peer,
         struct kh_request *request, const struct kh_inventory *inv)
 {
@@ -233,9 +242,8 @@ enum kh_permission kh_peers_permit(struct kh_peers *p, int fd, struct kh_peer *p
 
         if (peer->is_host)
                 return KH_PERMITTED;
-        /* In a pid namespace of our own nobody can be looked at: the directory's mode decides. */
         if (peer->pid == 0)
-                return peer->uid == 0 ? KH_PERMITTED : KH_DENIED;
+                return permit_foreign(fd, peer, request, inv);
         pidfd = peer_pidfd(fd, peer->pid);
         if (pidfd < 0 || !find_place(p, pidfd, peer->pid, &place))
                 return KH_DENIED;

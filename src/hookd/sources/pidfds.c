@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 enum {
         FDINFO_MAX = 1024, /* five lines, the longest being the list of nested pids */
@@ -67,6 +68,26 @@ int kh_pidfd_pid(int fd)
         if (errno == ESRCH)
                 return -ESRCH;
         return fdinfo_pid(fd);
+}
+
+/* linux/pidfd.h of Linux 6.11: _IO(0xff, N). */
+static const unsigned get_namespace[KH_NS_COUNT] = {
+        [KH_NS_CGROUP] = _IO(0xff, 1),
+        [KH_NS_IPC] = _IO(0xff, 2),
+        [KH_NS_MNT] = _IO(0xff, 3),
+        [KH_NS_NET] = _IO(0xff, 4),
+        [KH_NS_PID] = _IO(0xff, 5),
+        [KH_NS_TIME] = _IO(0xff, 7),
+        [KH_NS_USER] = _IO(0xff, 9),
+        [KH_NS_UTS] = _IO(0xff, 10),
+};
+
+uint64_t kh_pidfd_namespace(int pidfd, enum kh_ns which)
+{
+        kh_cleanup(kh_closep) int ns = ioctl(pidfd, get_namespace[which], 0);
+        struct stat st;
+
+        return ns >= 0 && fstat(ns, &st) == 0 ? st.st_ino : 0;
 }
 
 bool kh_pidfd_is_dead(int pidfd)

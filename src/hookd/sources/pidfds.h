@@ -35,6 +35,12 @@ int kh_pidfd_pid(int fd);
 bool kh_pidfd_is_dead(int pidfd);
 
 /*
+ * The inode number of a namespace of its process, in any pid namespace; 0 where we lack the rights
+ * over it (those of ptrace), it is dead, or the kernel is older than Linux 6.11.
+ */
+uint64_t kh_pidfd_namespace(int pidfd, enum kh_ns which);
+
+/*
  * Takes PIDFD over, for E. When it cannot be watched it is closed, and E is polled if that is
  * possible, else its init is one of whom nobody knows.
  */
