@@ -33,7 +33,7 @@ static enum kh_exit run(const struct kh_settings *s, int argc, char **argv)
         (void)argv;
         if (!kh_open_setup(&setup, s, false, &code))
                 return code;
-        if (kh_setup_recall(&setup, &err) < 0) {
+        if (kh_setup_recall(&setup, NULL, &err) < 0) {
                 code = kh_report_setup(&err);
         } else {
                 kh_survey(&setup, &views);

@@ -46,6 +46,7 @@ struct kh_settings {
         struct kh_setup_options setup;      /* what the sub-commands of set-up have to do */
         bool dry_run;
         bool restart;
+        bool defaults; /* forget the options of earlier installs */
         unsigned wait_ms;
 };
 
@@ -87,6 +88,7 @@ enum kh_option_id {
         KH_OPT_EXEMPT_NAMESPACE,
         KH_OPT_LISTENER_COMMAND,
         KH_OPT_DENY_RUNTIME_SOCKETS,
+        KH_OPT_DEFAULTS,
         KH_OPT_HELP,
 };
 

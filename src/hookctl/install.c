@@ -24,19 +24,20 @@ static enum kh_exit finish(
                 return KH_EXIT_OK;
         }
         kh_reload_command(v->instance, &command);
-        (void)fprintf(talk, "%s: left to do: %s\n", name, command.p ? command.p : "");
+        (void)fprintf(talk, "%s: left to do: %s (%s)\n", name, command.p ? command.p : "",
+                kh_runtimes[v->instance->owner].why);
         kh_text_done(&command);
         return KH_EXIT_OK;
 }
 
-static void put_left_to_do(struct kh_buf *b, const struct kh_settings *s, const struct kh_view *v)
+static void put_left_to_do(struct kh_buf *b, const struct kh_view *v)
 {
         struct kh_text command = { 0 };
 
-        if (v->state != KH_STATE_WAITING || s->restart)
-                return;
         kh_reload_command(v->instance, &command);
         kh_json_put_str_member(b, KH_SPAN("leftToDo"), kh_text_view(&command));
+        kh_json_put_str_member(
+                b, KH_SPAN("because"), kh_span_of(kh_runtimes[v->instance->owner].why));
         kh_text_done(&command);
 }
 
@@ -56,7 +57,8 @@ static enum kh_exit print_result(
                 enum kh_exit step = finish(s, setup, v, is_json ? stderr : stdout);
 
                 kh_put_view(&b, v);
-                put_left_to_do(&b, s, v);
+                if (v->state == KH_STATE_WAITING && !s->restart)
+                        put_left_to_do(&b, v);
                 kh_json_close(&b, '}');
                 if (v->state == KH_STATE_REFUSED || v->state == KH_STATE_BROKEN)
                         step = KH_EXIT_FAILURE;
@@ -66,20 +68,45 @@ static enum kh_exit print_result(
         return is_json && kh_print_json(&b) != KH_EXIT_OK ? KH_EXIT_FAILURE : code;
 }
 
+static void say_what_would_be_left(const struct kh_view *v)
+{
+        struct kh_text command = { 0 };
+
+        kh_print_view_notes(v, stderr);
+        if (!kh_needs_reload(v->instance, &v->plan))
+                return;
+        kh_reload_command(v->instance, &command);
+        (void)fprintf(stderr, "%s: would be left to do: %s (%s)\n",
+                kh_owner_name[v->instance->owner], command.p ? command.p : "",
+                kh_runtimes[v->instance->owner].why);
+        kh_text_done(&command);
+}
+
 static enum kh_exit print_dry_run(const struct kh_settings *s, const struct kh_views *views)
 {
         struct kh_buf b = kh_json_room();
+        enum kh_exit code = KH_EXIT_OK;
 
         kh_json_open(&b, '[');
         for (unsigned i = 0; i < views->n; i++) {
-                if (s->output != KH_OUT_JSON)
-                        kh_print_diff(&views->v[i].plan);
-                kh_put_view(&b, &views->v[i]);
-                kh_put_files(&b, &views->v[i].plan);
+                const struct kh_view *v = &views->v[i];
+
+                if (v->state == KH_STATE_REFUSED)
+                        code = KH_EXIT_FAILURE;
+                kh_put_view(&b, v);
+                kh_put_files(&b, &v->plan);
+                if (kh_needs_reload(v->instance, &v->plan))
+                        put_left_to_do(&b, v);
                 kh_json_close(&b, '}');
         }
         kh_json_close(&b, ']');
-        return s->output == KH_OUT_JSON ? kh_print_json(&b) : KH_EXIT_OK;
+        if (s->output == KH_OUT_JSON)
+                return kh_print_json(&b) == KH_EXIT_OK ? code : KH_EXIT_FAILURE;
+        for (unsigned i = 0; i < views->n; i++)
+                kh_print_diff(&views->v[i].plan);
+        for (unsigned i = 0; i < views->n; i++)
+                say_what_would_be_left(&views->v[i]);
+        return code;
 }
 
 static enum kh_exit install(const struct kh_settings *s, struct kh_setup *setup)
@@ -98,10 +125,8 @@ static enum kh_exit install(const struct kh_settings *s, struct kh_setup *setup)
         }
         if (kh_install(setup, &views, &err) < 0) {
                 for (unsigned i = 0; i < views.n; i++) {
-                        if (views.v[i].state == KH_STATE_REFUSED)
-                                (void)kh_report(KH_EXIT_FAILURE, "%s: %s",
-                                        kh_owner_name[views.v[i].instance->owner],
-                                        views.v[i].why.msg);
+                        if (!kh_has_plan(&views.v[i]))
+                                kh_print_view_notes(&views.v[i], stderr);
                 }
                 kh_views_done(&views);
                 return kh_report_setup(&err);
@@ -116,12 +141,13 @@ static enum kh_exit install(const struct kh_settings *s, struct kh_setup *setup)
 enum kh_exit kh_run_install(const struct kh_settings *s, bool recorded_only)
 {
         static struct kh_setup setup;
+        struct kh_text kept = { 0 };
         struct kh_err err;
         enum kh_exit code;
 
         if (!kh_open_setup(&setup, s, !s->dry_run, &code))
                 return code;
-        if (recorded_only && kh_setup_recall(&setup, &err) < 0) {
+        if (!s->defaults && kh_setup_recall(&setup, &kept, &err) < 0) {
                 code = kh_report_setup(&err);
         } else if (recorded_only && kh_recorded_owners(&setup) == 0) {
                 code = kh_report(KH_EXIT_NOT_FOUND,
@@ -129,8 +155,12 @@ enum kh_exit kh_run_install(const struct kh_settings *s, bool recorded_only)
         } else {
                 if (recorded_only)
                         kh_setup_narrow(&setup, kh_recorded_owners(&setup));
+                else if (kept.p)
+                        (void)fprintf(
+                                stderr, "as installed before:%s (--defaults forgets it)\n", kept.p);
                 code = install(s, &setup);
         }
+        kh_text_done(&kept);
         kh_setup_close(&setup);
         return code;
 }
@@ -160,6 +190,7 @@ static const enum kh_option_id options[] = {
         KH_OPT_EXEMPT_NAMESPACE,
         KH_OPT_LISTENER_COMMAND,
         KH_OPT_DENY_RUNTIME_SOCKETS,
+        KH_OPT_DEFAULTS,
         KH_OPT_OUTPUT,
         KH_OPT_NO_HEADERS,
         KH_OPT_HELP,
@@ -172,7 +203,7 @@ const struct kh_command kh_command_install = {
         .summary = "Have the container runtimes of this node call the hook.",
         .details =
                 "\nRestarts nothing unless --restart is given, and says what is left to do. Done\n"
-                "again with other options it changes them.\n",
+                "again it changes the options that are given, and keeps the others.\n",
         .options = options,
         .outputs = 1 << KH_OUT_TABLE | 1 << KH_OUT_JSON,
         .run = run,

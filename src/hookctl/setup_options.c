@@ -16,11 +16,9 @@ static bool is_absolute(const char *value, const char **ret)
 /* The hook is called with it as it was given here. */
 static bool pass_on(struct kh_setup_options *o, const char *option, const char *value)
 {
-        if (o->n_arguments + 2 > KH_HOOK_ARGUMENTS_MAX)
+        if (o->n_arguments == KH_HOOK_ARGUMENTS_MAX)
                 return false;
-        o->arguments[o->n_arguments++] = option;
-        if (value)
-                o->arguments[o->n_arguments++] = value;
+        o->arguments[o->n_arguments++] = (struct kh_hook_argument){ option, value };
         return true;
 }
 
@@ -105,6 +103,8 @@ bool kh_apply_setup_option(enum kh_option_id id, const char *value, struct kh_se
                 return s->dry_run = true;
         case KH_OPT_RESTART:
                 return s->restart = true;
+        case KH_OPT_DEFAULTS:
+                return s->defaults = true;
         case KH_OPT_WAIT:
                 return read_wait(value, &s->wait_ms);
         case KH_OPT_BIN_DIR:

@@ -36,18 +36,27 @@ enum kh_exit kh_report_setup(const struct kh_err *err)
         return kh_report(denied ? KH_EXIT_NOT_PERMITTED : KH_EXIT_FAILURE, "%s", err->msg);
 }
 
-static void print_notes(const char *runtime, const struct kh_text *notes)
+static void print_notes(FILE *f, const char *runtime, const struct kh_text *notes)
 {
         const char *p = notes->p;
 
         for (size_t n; p && *p; p += n + (p[n] == '\n')) {
-                char line[1024];
+                kh_cleanup(kh_freep) char *line = NULL;
 
                 n = strcspn(p, "\n");
-                (void)snprintf(line, sizeof(line), "%s: %.*s", runtime, (int)n, p);
-                kh_put_text(stdout, line);
-                (void)putchar('\n');
+                line = strndup(p, n);
+                (void)fprintf(f, "%s: ", runtime);
+                kh_put_text(f, line ? line : "");
+                (void)fputc('\n', f);
         }
+}
+
+void kh_print_view_notes(const struct kh_view *v, FILE *f)
+{
+        const struct kh_text why = { .p = (char *)v->why.msg };
+
+        print_notes(f, kh_owner_name[v->instance->owner], &why);
+        print_notes(f, kh_owner_name[v->instance->owner], &v->plan.notes);
 }
 
 void kh_print_views(const struct kh_settings *s, const struct kh_views *views)
@@ -69,13 +78,8 @@ void kh_print_views(const struct kh_settings *s, const struct kh_views *views)
                                 v->instance->program, v->instance->config });
         }
         kh_grid_print(&grid, !s->no_headers);
-        for (unsigned i = 0; i < views->n; i++) {
-                const struct kh_view *v = &views->v[i];
-                const struct kh_text why = { .p = (char *)v->why.msg };
-
-                print_notes(kh_owner_name[v->instance->owner], &why);
-                print_notes(kh_owner_name[v->instance->owner], &v->plan.notes);
-        }
+        for (unsigned i = 0; i < views->n; i++)
+                kh_print_view_notes(&views->v[i], stdout);
 }
 
 static void put_notes(struct kh_buf *b, const struct kh_text *notes)

@@ -6,6 +6,8 @@
 #include "hookctl/hookctl.h"
 #include "setup/operate.h"
 
+#include <stdio.h>
+
 /* Opens the node; otherwise reports why not, and *RET_CODE says how to exit. */
 bool kh_open_setup(
         struct kh_setup *ret, const struct kh_settings *s, bool lock, enum kh_exit *ret_code);
@@ -15,6 +17,9 @@ enum kh_exit kh_report_setup(const struct kh_err *err);
 
 /* Runtimes with their states, and below them what there is to say. */
 void kh_print_views(const struct kh_settings *s, const struct kh_views *views);
+
+/* What there is to say of one. */
+void kh_print_view_notes(const struct kh_view *v, FILE *f);
 
 /* The members of the object of one runtime, without its closing bracket. */
 void kh_put_view(struct kh_buf *b, const struct kh_view *view);

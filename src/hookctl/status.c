@@ -74,7 +74,7 @@ static bool survey(const struct kh_settings *s, struct kh_setup *setup, struct k
         views->n = 0;
         if (geteuid() != 0 || kh_setup_open(setup, &s->setup, false, &err) < 0)
                 return false;
-        if (kh_setup_recall(setup, &err) < 0)
+        if (kh_setup_recall(setup, NULL, &err) < 0)
                 (void)kh_report_setup(&err);
         else
                 kh_survey(setup, views);

@@ -19,21 +19,19 @@ static enum kh_exit finish(const struct kh_settings *s, struct kh_setup *setup,
 {
         const char *name = kh_owner_name[i->owner];
         struct kh_text command = { 0 };
-        bool has_read = false;
         struct kh_err err;
 
-        for (const struct kh_edit *e = undo->edits; e; e = e->next)
-                has_read |= i->pid && e->owners >> i->owner & 1 && kh_format_is_loaded(e->format) &&
-                            !kh_text_eq(&e->current, &e->after);
-        if (!has_read)
+        if (!kh_needs_reload(i, undo))
                 return KH_EXIT_OK;
-        if (s->restart) {
+        if (s->restart && !s->dry_run) {
                 if (kh_release(setup, i, &err) >= 0)
                         return KH_EXIT_OK;
                 return kh_report(KH_EXIT_FAILURE, "%s: %s", name, err.msg);
         }
         kh_reload_command(i, &command);
-        (void)fprintf(stderr, "%s: left to do: %s\n", name, command.p ? command.p : "");
+        (void)fprintf(stderr, "%s: %s: %s (%s)\n", name,
+                s->dry_run ? "would be left to do" : "left to do", command.p ? command.p : "",
+                kh_runtimes[i->owner].why);
         kh_text_done(&command);
         return KH_EXIT_OK;
 }
@@ -67,7 +65,7 @@ static enum kh_exit uninstall(const struct kh_settings *s, struct kh_setup *setu
         }
         code = print(s, &undo);
         print_lines(stderr, &undo.notes);
-        for (unsigned i = 0; !s->dry_run && i < setup->n_instances; i++) {
+        for (unsigned i = 0; i < setup->n_instances; i++) {
                 enum kh_exit step = finish(s, setup, &setup->instances[i], &undo);
 
                 code = code == KH_EXIT_OK ? step : code;

@@ -58,7 +58,7 @@ static void check_runtime(struct checks *checks, const struct kh_view *v)
                 is_set        ? ""
                 : *v->why.msg ? v->why.msg
                               : "nothing is set up");
-        if (is_set && kh_runtimes[v->instance->owner].service)
+        if (is_set && kh_runtimes[v->instance->owner].why)
                 add(checks, name, "its daemon has read them", !kh_is_waiting(v), "%s",
                         kh_is_waiting(v) ? "it runs since before the change: restart it" : "");
 }
@@ -239,7 +239,7 @@ static enum kh_exit run(const struct kh_settings *s, int argc, char **argv)
         (void)argv;
         if (!kh_open_setup(&setup, s, false, &code))
                 return code;
-        if (kh_setup_recall(&setup, &err) < 0) {
+        if (kh_setup_recall(&setup, NULL, &err) < 0) {
                 code = kh_report_setup(&err);
         } else if (kh_recorded_owners(&setup) == 0) {
                 code = kh_report(KH_EXIT_NOT_FOUND,

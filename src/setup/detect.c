@@ -145,6 +145,19 @@ static void read_program(int process, struct kh_instance *i)
                 i->program[n - (ssize_t)gone.n] = '\0';
 }
 
+/* Servers and agents have units of different names: the process is in the cgroup of one of them. */
+static const char *find_service(int process, enum kh_owner owner)
+{
+        const char *const *names = kh_runtimes[owner].services;
+        char cgroups[4096], unit[64];
+        ssize_t n = kh_read_kernel_file(process, "cgroup", cgroups, sizeof(cgroups) - 1);
+
+        cgroups[n > 0 ? n : 0] = '\0';
+        if (names[1])
+                (void)snprintf(unit, sizeof(unit), "/%s.service", names[1]);
+        return names[1] && strstr(cgroups, unit) ? names[1] : names[0];
+}
+
 /* One process that may be the daemon of OWNER: the better of it and what *I has already. */
 static void consider(const struct kh_setup *s, int proc, const char *pid, enum kh_owner owner,
         struct kh_instance *i, int *best)
@@ -168,6 +181,7 @@ static void consider(const struct kh_setup *s, int proc, const char *pid, enum k
         (void)kh_parse_u64(kh_span_of(pid), INT32_MAX, &number);
         found.pid = (pid_t)number;
         found.started_ns = start_of(process);
+        found.service = find_service(process, owner);
         read_program(process, &found);
         kh_text_done(&i->command_line);
         *i = found;
@@ -218,7 +232,8 @@ static void find_version(const struct kh_setup *s, struct kh_instance *i)
                         if (!isdigit((unsigned char)*v) || *dot != '.')
                                 continue;
                         i->major = (unsigned)major;
-                        i->minor = (unsigned)strtoul(dot + 1, NULL, 10);
+                        i->minor = (unsigned)strtoul(dot + 1, &dot, 10);
+                        i->patch = *dot == '.' ? (unsigned)strtoul(dot + 1, NULL, 10) : 0;
                         (void)snprintf(
                                 i->version, sizeof(i->version), "%.*s", (int)strcspn(v, " ,\n"), v);
                         break;
@@ -238,7 +253,7 @@ static void find_config(struct kh_instance *i, enum kh_owner owner)
 
 static bool detect_one(const struct kh_setup *s, enum kh_owner owner, struct kh_instance *i)
 {
-        *i = (struct kh_instance){ .owner = owner };
+        *i = (struct kh_instance){ .owner = owner, .service = kh_runtimes[owner].services[0] };
         if (signs[owner].process)
                 find_process(s, owner, i);
         if (!i->pid && !find_program(s, signs[owner].program, i->program))

@@ -61,7 +61,11 @@ static void put_hook(struct kh_buf *b, const struct kh_setup *s, const char *sta
         kh_json_put_string(b, kh_span_of(stage));
         for (unsigned i = 0; i < o->n_arguments; i++) {
                 kh_json_put_comma(b);
-                kh_json_put_string(b, kh_span_of(o->arguments[i]));
+                kh_json_put_string(b, kh_span_of(o->arguments[i].option));
+                if (!o->arguments[i].value)
+                        continue;
+                kh_json_put_comma(b);
+                kh_json_put_string(b, kh_span_of(o->arguments[i].value));
         }
         kh_json_close(b, ']');
         kh_json_put_u64_member(b, KH_SPAN("timeout"), kh_hook_kill_after_s(o));

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 
 /* No runtime's configuration comes near. */
 enum { FILE_MAX = 4 * 1024 * 1024 };
@@ -118,6 +119,22 @@ bool kh_host_exists(const struct kh_host *root, const char *path)
         struct stat st;
 
         return kh_host_stat(root, path, &st) == 0;
+}
+
+bool kh_host_is_writable(const struct kh_host *root, const char *path)
+{
+        char existing[PATH_MAX];
+        struct statvfs vfs;
+        kh_cleanup(kh_closep) int fd = -EBADF;
+
+        if (kh_host_resolve(root, path, existing, NULL) < 0)
+                return false;
+        do {
+                fd = kh_host_openat(root, *existing ? existing : "/", O_PATH);
+                if (fd == -ENOENT)
+                        *strrchr(existing, '/') = '\0';
+        } while (fd == -ENOENT);
+        return fd >= 0 && fstatvfs(fd, &vfs) == 0 && !(vfs.f_flag & ST_RDONLY);
 }
 
 int kh_host_stat(const struct kh_host *root, const char *path, struct stat *ret)

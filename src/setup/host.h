@@ -37,6 +37,9 @@ int kh_host_open_parent(const struct kh_host *root, const char *path, const char
 
 bool kh_host_exists(const struct kh_host *root, const char *path);
 
+/* Whether PATH can be made or replaced: nothing on the way is on a read-only file system. */
+bool kh_host_is_writable(const struct kh_host *root, const char *path);
+
 /* stat(2) of PATH, links followed. */
 int kh_host_stat(const struct kh_host *root, const char *path, struct stat *ret);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "setup/command.h"
 #include "setup/detect.h"
+#include "setup/distribution.h"
 #include "setup/file.h"
 #include "setup/programs.h"
 #include "setup/runtime/runtime.h"
@@ -34,17 +35,30 @@ const char *const kh_state_name[KH_STATE_COUNT] = {
         [KH_STATE_WAITING] = "waiting",
         [KH_STATE_BROKEN] = "broken",
         [KH_STATE_REFUSED] = "refused",
+        [KH_STATE_UNUSED] = "unused",
 };
 
+#define OF_CONTAINERD                                                                              \
+        "containerd reads base specifications when it starts; containers go on, calls of kubelet " \
+        "fail for some seconds"
+#define OF_WHOLE_NODE                                                                              \
+        "its containerd reads base specifications when it starts, and restarts with it as do "     \
+        "kubelet and, on a server, the API; containers go on"
+
 const struct kh_runtime kh_runtimes[KH_OWNER_COUNT] = {
-        [KH_OWNER_CRIO] = { kh_plan_crio, "crio", 0 },
-        [KH_OWNER_PODMAN] = { kh_plan_podman, NULL, 0 },
-        [KH_OWNER_CONTAINERD] = { kh_plan_containerd, "containerd", 0 },
-        [KH_OWNER_K3S] = { kh_plan_k3s, "k3s", 0 },
-        [KH_OWNER_RKE2] = { kh_plan_k3s, "rke2-server", 0 },
-        [KH_OWNER_K0S] = { kh_plan_by_hand, "k0scontroller", 0 },
-        [KH_OWNER_MICROK8S] = { kh_plan_by_hand, "snap.microk8s.daemon-containerd", 0 },
-        [KH_OWNER_DOCKER] = { kh_plan_docker, "docker", SIGHUP },
+        [KH_OWNER_CRIO] = { kh_plan_crio, { "crio" }, 0,
+                "CRI-O reads the list of its directories when it starts; containers go on" },
+        [KH_OWNER_PODMAN] = { .plan = kh_plan_podman },
+        [KH_OWNER_CONTAINERD] = { kh_plan_containerd, { "containerd" }, 0, OF_CONTAINERD },
+        [KH_OWNER_K3S] = { kh_plan_k3s, { "k3s", "k3s-agent" }, 0, OF_WHOLE_NODE },
+        [KH_OWNER_RKE2] = { kh_plan_k3s, { "rke2-server", "rke2-agent" }, 0, OF_WHOLE_NODE },
+        [KH_OWNER_K0S] = { kh_plan_k0s, { "k0scontroller", "k0sworker" }, 0,
+                "k0s restarts its containerd by itself, some seconds after a drop-in changes: "
+                "containers go on; only if it does not" },
+        [KH_OWNER_MICROK8S] = { kh_plan_microk8s, { "snap.microk8s.daemon-containerd" }, 0,
+                OF_CONTAINERD },
+        [KH_OWNER_DOCKER] = { kh_plan_docker, { "docker" }, SIGHUP,
+                "dockerd reads its runtimes anew; nothing is restarted" },
 };
 
 unsigned kh_recorded_owners(const struct kh_setup *s)
@@ -65,6 +79,16 @@ unsigned kh_wanted_owners(const struct kh_setup *s)
                         owners |= 1U << owner;
         }
         return owners;
+}
+
+bool kh_needs_reload(const struct kh_instance *i, const struct kh_plan *plan)
+{
+        for (const struct kh_edit *e = plan->edits; i->pid && e; e = e->next) {
+                if (e->owners >> i->owner & 1 && kh_format_is_loaded(e->format) &&
+                        !kh_text_eq(&e->current, &e->after))
+                        return true;
+        }
+        return false;
 }
 
 bool kh_is_waiting(const struct kh_view *view)
@@ -129,6 +153,33 @@ static void find_state(struct kh_setup *s, struct kh_view *v)
                 set_state(v, KH_STATE_HOOKED, "", NULL);
 }
 
+/* What would fail in the middle of an install is better known before. */
+static int check_writable(const struct kh_setup *s, const struct kh_plan *plan, struct kh_err *err)
+{
+        for (const struct kh_edit *e = plan->edits; e; e = e->next) {
+                if (!kh_text_eq(&e->current, &e->after) && !kh_host_is_writable(&s->root, e->path))
+                        return kh_fail(
+                                err, -EROFS, "'%.150s' is on a read-only file system", e->path);
+        }
+        return 0;
+}
+
+/* What is to be known of the distribution is said whether the runtime can be set up or not. */
+static int make_plan(struct kh_setup *s, struct kh_view *v)
+{
+        const struct kh_distribution *d = kh_distribution_of(s, v->instance->owner);
+        struct kh_err closed;
+        int r = kh_plan_for(s, v->instance, &v->plan, &v->why);
+
+        if (r == 0)
+                r = check_writable(s, &v->plan, &v->why);
+        if (r != -ENODEV && d && kh_distribution_note(s, d, &v->plan.notes, &closed) < 0) {
+                v->why = closed;
+                r = closed.code;
+        }
+        return r;
+}
+
 void kh_survey(struct kh_setup *s, struct kh_views *ret)
 {
         struct kh_err why = { 0 };
@@ -143,10 +194,10 @@ void kh_survey(struct kh_setup *s, struct kh_views *ret)
                         continue;
                 *v = (struct kh_view){ .instance = instance, .why = why };
                 ret->n++;
-                if (has_place && kh_plan_for(s, instance, &v->plan, &v->why) == 0) {
+                if (has_place && make_plan(s, v) == 0) {
                         find_state(s, v);
                 } else {
-                        v->state = KH_STATE_REFUSED;
+                        v->state = v->why.code == -ENODEV ? KH_STATE_UNUSED : KH_STATE_REFUSED;
                         kh_plan_drop_edits(&v->plan);
                 }
         }
@@ -164,7 +215,7 @@ static int place_programs(struct kh_setup *s, const struct kh_views *views, stru
         int r;
 
         for (unsigned i = 0; i < views->n; i++) {
-                if (views->v[i].state != KH_STATE_REFUSED)
+                if (kh_has_plan(&views->v[i]))
                         owners |= 1U << views->v[i].instance->owner;
         }
         if (!owners)
@@ -182,7 +233,7 @@ int kh_install(struct kh_setup *s, struct kh_views *views, struct kh_err *err)
         int r = place_programs(s, views, err);
 
         for (unsigned i = 0; r == 0 && i < views->n; i++) {
-                if (views->v[i].state != KH_STATE_REFUSED)
+                if (kh_has_plan(&views->v[i]))
                         r = kh_plan_apply(s, &views->v[i].plan, err);
         }
         kh_journal_tidy(&s->journal);
@@ -224,8 +275,7 @@ void kh_reload_command(const struct kh_instance *i, struct kh_text *ret)
 {
         const struct kh_runtime *runtime = &kh_runtimes[i->owner];
 
-        kh_text_printf(
-                ret, "systemctl %s %s", runtime->signal ? "reload" : "restart", runtime->service);
+        kh_text_printf(ret, "systemctl %s %s", runtime->signal ? "reload" : "restart", i->service);
 }
 
 /* Where a unit's stop would kill its containers as well, that is for a person to decide. */
@@ -251,10 +301,10 @@ static int reload_by_systemd(
         struct kh_setup *s, const struct kh_instance *i, const char *systemctl, struct kh_err *err)
 {
         const struct kh_runtime *runtime = &kh_runtimes[i->owner];
-        const char *const argv[] = { systemctl, runtime->signal ? "reload" : "restart",
-                runtime->service, NULL };
+        const char *const argv[] = { systemctl, runtime->signal ? "reload" : "restart", i->service,
+                NULL };
         struct kh_text said = { 0 };
-        int r = runtime->signal ? 0 : check_kill_mode(s, systemctl, runtime->service, err);
+        int r = runtime->signal ? 0 : check_kill_mode(s, systemctl, i->service, err);
 
         if (r == 0)
                 r = kh_command_run(&s->root, argv, KH_SPAN(""), kh_boottime_ns() + RELOAD_NS, NULL,

@@ -12,6 +12,7 @@ enum kh_state {
         KH_STATE_WAITING, /* set, but the daemon has not read it yet */
         KH_STATE_BROKEN,  /* set, but the hook cannot be executed */
         KH_STATE_REFUSED, /* it cannot be set up here */
+        KH_STATE_UNUSED,  /* it runs no containers that could be announced */
         KH_STATE_COUNT,
 };
 
@@ -24,6 +25,12 @@ struct kh_view {
         enum kh_state state;
         struct kh_err why; /* of any state but hooked and absent */
 };
+
+/* Whether the view has a plan. */
+static inline bool kh_has_plan(const struct kh_view *v)
+{
+        return v->state != KH_STATE_REFUSED && v->state != KH_STATE_UNUSED;
+}
 
 struct kh_views {
         struct kh_view v[KH_OWNER_COUNT];
@@ -55,6 +62,9 @@ unsigned kh_wanted_owners(const struct kh_setup *s);
 
 /* Those that an install has set up and no uninstall has undone. */
 unsigned kh_recorded_owners(const struct kh_setup *s);
+
+/* Whether its daemon has to read what PLAN changes before that holds. */
+bool kh_needs_reload(const struct kh_instance *i, const struct kh_plan *plan);
 
 /* Whether the daemon of the view's runtime has yet to read a file of its plan. */
 bool kh_is_waiting(const struct kh_view *view);

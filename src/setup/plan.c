@@ -96,17 +96,23 @@ struct kh_edit *kh_plan_edit(struct kh_setup *s, struct kh_plan *plan, enum kh_o
         enum kh_format format, const char *path, struct kh_err *err)
 {
         char resolved[PATH_MAX];
-        struct kh_edit *e;
 
         if (kh_host_resolve(&s->root, path, resolved, err) < 0)
                 return NULL;
-        e = find_edit(plan, resolved);
+        return kh_plan_edit_as_named(s, plan, owner, format, resolved, err);
+}
+
+struct kh_edit *kh_plan_edit_as_named(struct kh_setup *s, struct kh_plan *plan, enum kh_owner owner,
+        enum kh_format format, const char *path, struct kh_err *err)
+{
+        struct kh_edit *e = find_edit(plan, path);
+
         if (e) {
                 e->owners |= 1U << owner;
                 kh_text_done(&e->after);
                 return e;
         }
-        e = append_edit(plan, resolved);
+        e = append_edit(plan, path);
         if (!e) {
                 (void)kh_fail(err, -ENOMEM, "out of memory");
                 return NULL;

@@ -18,9 +18,9 @@ const char *kh_probe_socket(const struct kh_setup *s)
 {
         const char *path = DEFAULT_SOCKET;
 
-        for (unsigned i = 0; i + 1 < s->options.n_arguments; i++) {
-                if (strcmp(s->options.arguments[i], "--socket") == 0)
-                        path = s->options.arguments[i + 1];
+        for (unsigned i = 0; i < s->options.n_arguments; i++) {
+                if (strcmp(s->options.arguments[i].option, "--socket") == 0)
+                        path = s->options.arguments[i].value;
         }
         return path;
 }
@@ -58,7 +58,7 @@ static void remove_bundle(struct kh_setup *s)
 /* Told to refuse what it cannot announce, the hook tells by its exit status whether it could. */
 static int run_hook(struct kh_setup *s, struct kh_span state, struct kh_err *err)
 {
-        const char *argv[KH_HOOK_ARGUMENTS_MAX + 8];
+        const char *argv[2 * KH_HOOK_ARGUMENTS_MAX + 8];
         char path[PATH_MAX];
         struct kh_text said = { 0 };
         unsigned n = 0;
@@ -66,8 +66,11 @@ static int run_hook(struct kh_setup *s, struct kh_span state, struct kh_err *err
 
         (void)kh_path_join(path, s->bin_dir, KH_HOOK_NAME);
         argv[n++] = path;
-        for (unsigned i = 0; i < s->options.n_arguments; i++)
-                argv[n++] = s->options.arguments[i];
+        for (unsigned i = 0; i < s->options.n_arguments; i++) {
+                argv[n++] = s->options.arguments[i].option;
+                if (s->options.arguments[i].value)
+                        argv[n++] = s->options.arguments[i].value;
+        }
         argv[n++] = "--stage";
         argv[n++] = "createRuntime";
         argv[n++] = "--test";

@@ -14,7 +14,9 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
-static const char *const directories[] = { "/usr/local/lib/kubearmor", "/opt/kubearmor" };
+/* The last is for nodes of GKE, where nothing else can be both written to and executed from. */
+static const char *const directories[] = { "/usr/local/lib/kubearmor", "/opt/kubearmor",
+        "/home/kubernetes/bin/kubearmor" };
 
 /* The nearest of the path and what it lies in that exists. */
 static void cut_to_existing(const struct kh_host *root, char *path)

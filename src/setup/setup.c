@@ -93,30 +93,38 @@ void kh_setup_narrow(struct kh_setup *s, unsigned owners)
         s->options.n_runtimes = n;
 }
 
-/* The settings are words that end in NUL: NAME=VALUE, in any order. */
+/* The settings are words that end in NUL: NAME=VALUE. */
 static void put_word(struct kh_text *t, const char *name, const char *value)
 {
         kh_text_printf(t, "%s=%s", name, value);
         kh_text_put(t, "", 1);
 }
 
-int kh_setup_remember(struct kh_setup *s, struct kh_err *err)
+static void put_settings(struct kh_text *t, const struct kh_setup_options *o)
 {
-        const struct kh_setup_options *o = &s->options;
-        struct kh_text words = { 0 }, present = { 0 };
         char timeout[24];
-        int r;
 
         (void)snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)o->timeout_ns);
-        put_word(&words, "timeout", timeout);
+        put_word(t, "timeout", timeout);
         for (unsigned i = 0; i < o->n_stages; i++)
-                put_word(&words, "stage", o->stages[i]);
-        for (unsigned i = 0; i < o->n_arguments; i++)
-                put_word(&words, "argument", o->arguments[i]);
+                put_word(t, "stage", o->stages[i]);
+        for (unsigned i = 0; i < o->n_arguments; i++) {
+                put_word(t, "option", o->arguments[i].option);
+                if (o->arguments[i].value)
+                        put_word(t, "value", o->arguments[i].value);
+        }
         if (o->docker_default)
-                put_word(&words, "docker-default", "");
+                put_word(t, "docker-default", "");
         if (o->runtime_path)
-                put_word(&words, "runtime-path", o->runtime_path);
+                put_word(t, "runtime-path", o->runtime_path);
+}
+
+int kh_setup_remember(struct kh_setup *s, struct kh_err *err)
+{
+        struct kh_text words = { 0 }, present = { 0 };
+        int r;
+
+        put_settings(&words, &s->options);
         r = kh_journal_prepare(&s->journal, err);
         if (r == 0)
                 r = kh_host_read(&s->root, KH_JOURNAL_SETTINGS, &present, err);
@@ -140,8 +148,10 @@ static bool take_word(struct kh_setup_options *o, const char *word)
                 return kh_parse_u64(kh_span_of(value), UINT64_MAX, &o->timeout_ns);
         if (kh_span_eq(name, KH_SPAN("stage")) && o->n_stages < KH_STAGES_MAX)
                 o->stages[o->n_stages++] = value;
-        else if (kh_span_eq(name, KH_SPAN("argument")) && o->n_arguments < KH_HOOK_ARGUMENTS_MAX)
-                o->arguments[o->n_arguments++] = value;
+        else if (kh_span_eq(name, KH_SPAN("option")) && o->n_arguments < KH_HOOK_ARGUMENTS_MAX)
+                o->arguments[o->n_arguments++].option = value;
+        else if (kh_span_eq(name, KH_SPAN("value")) && o->n_arguments > 0)
+                o->arguments[o->n_arguments - 1].value = value;
         else if (kh_span_eq(name, KH_SPAN("docker-default")))
                 o->docker_default = true;
         else if (kh_span_eq(name, KH_SPAN("runtime-path")))
@@ -151,19 +161,79 @@ static bool take_word(struct kh_setup_options *o, const char *word)
         return true;
 }
 
-int kh_setup_recall(struct kh_setup *s, struct kh_err *err)
+static void tell(struct kh_text *t, const char *option, const char *value)
 {
-        struct kh_setup_options *o = &s->options;
+        if (t)
+                kh_text_printf(t, " %s%s%s", option, value ? " " : "",
+                        !value   ? ""
+                        : *value ? value
+                                 : "''");
+}
+
+static bool has_option(const struct kh_setup_options *o, unsigned n, const char *option)
+{
+        for (unsigned i = 0; i < n; i++) {
+                if (strcmp(o->arguments[i].option, option) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* An option that is given now takes the place of all of that name. */
+static bool merge_arguments(
+        struct kh_setup_options *o, const struct kh_setup_options *earlier, struct kh_text *told)
+{
+        unsigned given = o->n_arguments;
+
+        for (unsigned i = 0; i < earlier->n_arguments; i++) {
+                const struct kh_hook_argument *a = &earlier->arguments[i];
+
+                if (has_option(o, given, a->option))
+                        continue;
+                if (o->n_arguments == KH_HOOK_ARGUMENTS_MAX)
+                        return false;
+                o->arguments[o->n_arguments++] = *a;
+                tell(told, a->option, a->value);
+        }
+        return true;
+}
+
+static bool merge(
+        struct kh_setup_options *o, const struct kh_setup_options *earlier, struct kh_text *told)
+{
+        if (o->timeout_ns == 0)
+                o->timeout_ns = earlier->timeout_ns;
+        if (o->n_stages == 0) {
+                for (unsigned i = 0; i < earlier->n_stages; i++)
+                        tell(told, i ? "" : "--stages", earlier->stages[i]);
+                memcpy(o->stages, earlier->stages, sizeof(o->stages));
+                o->n_stages = earlier->n_stages;
+        }
+        if (!o->docker_default && earlier->docker_default) {
+                o->docker_default = true;
+                tell(told, "--docker-default", NULL);
+        }
+        if (!o->runtime_path && earlier->runtime_path) {
+                o->runtime_path = earlier->runtime_path;
+                tell(told, "--runtime-path", o->runtime_path);
+        }
+        return merge_arguments(o, earlier, told);
+}
+
+int kh_setup_recall(struct kh_setup *s, struct kh_text *ret, struct kh_err *err)
+{
+        struct kh_setup_options earlier = { .n_stages = 0 };
         int r = kh_host_read(&s->root, KH_JOURNAL_SETTINGS, &s->settings, err);
 
-        if (r < 0 || !s->settings.p)
+        if (r < 0)
                 return r;
-        o->n_stages = o->n_arguments = 0;
-        for (const char *word = s->settings.p; word < s->settings.p + s->settings.n;
-                word += strlen(word) + 1) {
-                if (!take_word(o, word))
-                        return kh_fail(
-                                err, -EBADMSG, "'%s' holds '%.80s'", KH_JOURNAL_SETTINGS, word);
+        for (size_t at = 0; at < s->settings.n; at += strlen(s->settings.p + at) + 1) {
+                if (!take_word(&earlier, s->settings.p + at))
+                        return kh_fail(err, -EBADMSG, "'%s' holds '%.80s'", KH_JOURNAL_SETTINGS,
+                                s->settings.p + at);
         }
-        return 1;
+        if (!merge(&s->options, &earlier, ret))
+                return kh_fail(err, -E2BIG,
+                        "too many options with those of earlier installs: add --defaults");
+        return 0;
 }

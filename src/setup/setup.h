@@ -11,7 +11,13 @@
 
 #include <sys/types.h>
 
-enum { KH_HOOK_ARGUMENTS_MAX = 64, KH_RUNTIMES_MAX = 16, KH_STAGES_MAX = 6 };
+enum { KH_HOOK_ARGUMENTS_MAX = 32, KH_RUNTIMES_MAX = 16, KH_STAGES_MAX = 6 };
+
+/* An option that runtimes shall call the hook with. */
+struct kh_hook_argument {
+        const char *option;
+        const char *value; /* NULL: it takes none */
+};
 
 /* What `install` was told; what is empty or NULL has its default. */
 struct kh_setup_options {
@@ -22,7 +28,7 @@ struct kh_setup_options {
         unsigned n_runtimes;
         const char *stages[KH_STAGES_MAX];
         unsigned n_stages;
-        const char *arguments[KH_HOOK_ARGUMENTS_MAX]; /* the hook's own options */
+        struct kh_hook_argument arguments[KH_HOOK_ARGUMENTS_MAX];
         unsigned n_arguments;
         uint64_t timeout_ns; /* the hook's; 0: its default */
         bool docker_default;
@@ -33,12 +39,13 @@ struct kh_setup_options {
 struct kh_instance {
         enum kh_owner owner;
         char version[32];
-        unsigned major, minor;
+        unsigned major, minor, patch;
         char program[PATH_MAX];      /* its daemon, or itself */
         char config[PATH_MAX];       /* the configuration that it was started with, or would be */
         pid_t pid;                   /* of its daemon; 0: it does not run, or has none */
         uint64_t started_ns;         /* of the daemon, in boot time */
         struct kh_text command_line; /* of the daemon, words that end in NUL */
+        const char *service;         /* its unit, or whose it is; NULL: it has no daemon */
         const char *evidence;        /* how we know */
 };
 
@@ -77,8 +84,10 @@ struct kh_runtime {
         /* Appends its edits and notes to PLAN; a failure's message says what to do by hand. */
         int (*plan)(struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan,
                 struct kh_err *err);
-        const char *service; /* of systemd; NULL: it has no daemon that must read the change */
-        int signal;          /* that makes it read the change; 0: it has to be restarted */
+        /* Of systemd: the usual one, and another; none: no daemon must read the change. */
+        const char *services[2];
+        int signal;      /* that makes it read the change; 0: it has to be restarted */
+        const char *why; /* it has to, and what that means */
 };
 
 extern const struct kh_runtime kh_runtimes[KH_OWNER_COUNT];
@@ -92,9 +101,12 @@ int kh_setup_open(struct kh_setup *ret, const struct kh_setup_options *options, 
 void kh_setup_close(struct kh_setup *s);
 
 /*
- * Takes the options of the last install, but for those that say where and which; 0: there was none.
+ * Takes the options of earlier installs that say how, where the present ones say nothing else; adds
+ * those that it took to RET (may be NULL), as they are typed.
  */
-int kh_setup_recall(struct kh_setup *s, struct kh_err *err);
+int kh_setup_recall(struct kh_setup *s, struct kh_text *ret, struct kh_err *err);
+
+/* Keeps the options, for kh_setup_recall(). */
 int kh_setup_remember(struct kh_setup *s, struct kh_err *err);
 
 /* Whether the options ask for it. */
@@ -119,6 +131,10 @@ void kh_plan_done(struct kh_plan *plan);
  * when it failed.
  */
 struct kh_edit *kh_plan_edit(struct kh_setup *s, struct kh_plan *plan, enum kh_owner owner,
+        enum kh_format format, const char *path, struct kh_err *err);
+
+/* The same by its name: whoever owns it has a link on the way lead elsewhere one day. */
+struct kh_edit *kh_plan_edit_as_named(struct kh_setup *s, struct kh_plan *plan, enum kh_owner owner,
         enum kh_format format, const char *path, struct kh_err *err);
 
 /* Makes it so. */

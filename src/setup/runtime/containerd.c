@@ -5,13 +5,10 @@
  * place of the whole CRI section, so there config.toml itself is edited.
  */
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/number.h"
-#include "setup/command.h"
-#include "setup/file.h"
-#include "setup/hook_set.h"
 #include "setup/json_edit.h"
-#include "setup/runtime/containerd_config.h"
+#include "setup/runtime/base_spec.h"
+#include "setup/runtime/containerd_plan.h"
 #include "setup/runtime/runtime.h"
 #include "setup/toml_edit.h"
 
@@ -19,29 +16,8 @@
 #include <stdio.h>
 
 #define SPEC_NAME    KH_TOML_OUR_FILE "-spec.json"
-#define DROP_IN_DIR  "conf.d"
-#define RENDERED_DIR "config-v3.toml.d"
-#define TEMPLATE     "config-v3.toml.tmpl"
 #define DROP_IN_NAME KH_TOML_OUR_FILE ".toml"
 #define IMPORT_NAME  KH_TOML_OUR_FILE "*.toml"
-
-/* What is asked of the daemon's program before anything is replaced. */
-#define CHECK_MAIN    "/run/kubearmor-check.toml"
-#define CHECK_DROP_IN "/run/kubearmor-check-drop-in.toml"
-
-struct work {
-        struct kh_setup *setup;
-        const struct kh_instance *instance;
-        struct kh_plan *plan;
-        char directory[PATH_MAX]; /* of the configuration */
-        char spec[PATH_MAX];
-        char drop_in[PATH_MAX];
-        uint64_t version; /* of the configuration file */
-        bool is_rendered; /* that file is made anew at each start, from a template */
-        struct kh_containerd_config now;
-        bool wanted[KH_HANDLERS_MAX]; /* which handlers get our specification */
-        unsigned n_wanted;
-};
 
 /* Ours only reach what runs on this kernel: the others have their own, or none, way with hooks. */
 static bool runs_hooks(const struct kh_handler *h)
@@ -56,11 +32,11 @@ static bool is_our_spec(const char *path)
 }
 
 /* Another's base specification gets our hooks, and stays what it is otherwise. */
-static int plan_foreign_spec(
-        struct work *w, const struct kh_hook_set *set, const char *path, struct kh_err *err)
+static int plan_foreign_spec(struct kh_containerd_plan *p, const struct kh_hook_set *set,
+        const char *path, struct kh_err *err)
 {
         struct kh_edit *e =
-                kh_plan_edit(w->setup, w->plan, w->instance->owner, KH_FORMAT_SPEC, path, err);
+                kh_plan_edit(p->setup, p->plan, p->instance->owner, KH_FORMAT_SPEC, path, err);
 
         if (!e)
                 return err->code;
@@ -70,64 +46,40 @@ static int plan_foreign_spec(
         return kh_json_set_hooks(kh_text_view(&e->base), &set->hooks, &e->after, err);
 }
 
-static int choose_handlers(struct work *w, const struct kh_hook_set *set, struct kh_err *err)
+static int choose_handlers(
+        struct kh_containerd_plan *p, const struct kh_hook_set *set, struct kh_err *err)
 {
         int r = 0;
 
-        for (unsigned i = 0; r == 0 && i < w->now.n; i++) {
-                const struct kh_handler *h = &w->now.handlers[i];
+        for (unsigned i = 0; r == 0 && i < p->now.n; i++) {
+                const struct kh_handler *h = &p->now.handlers[i];
 
                 if (!runs_hooks(h)) {
-                        kh_text_printf(&w->plan->notes,
+                        kh_text_printf(&p->plan->notes,
                                 "handler '%s' is left out: containers of '%s' do not run hooks on "
                                 "this kernel\n",
                                 h->name, h->type);
                 } else if (*h->base && !is_our_spec(h->base)) {
-                        r = plan_foreign_spec(w, set, h->base, err);
+                        r = plan_foreign_spec(p, set, h->base, err);
                 } else {
-                        w->wanted[i] = true;
-                        w->n_wanted++;
+                        p->wanted[i] = true;
+                        p->n_wanted++;
                 }
         }
         return r;
 }
 
-/* The daemon's own default; CRI clears its limit of 1,024 files only where there is no base. */
-static int make_spec(struct work *w, struct kh_text *ret, struct kh_err *err)
-{
-        const struct kh_member_path limits = KH_MEMBER(KH_SPAN("process"), KH_SPAN("rlimits"));
-        char ctr[PATH_MAX];
-        const char *const argv[] = { ctr, "oci", "spec", NULL };
-        struct kh_text spec = { 0 };
-        int r;
-
-        (void)snprintf(ctr, sizeof(ctr), "%.*sctr",
-                (int)(strrchr(w->instance->program, '/') + 1 - w->instance->program),
-                w->instance->program);
-        if (!kh_host_exists(&w->setup->root, ctr) && !kh_command_find(&w->setup->root, "ctr", ctr))
-                return kh_fail(err, -ENOENT,
-                        "there is no 'ctr' beside '%.100s' to make a base specification with",
-                        w->instance->program);
-        r = kh_command_run(&w->setup->root, argv, KH_SPAN(""), kh_boottime_ns() + KH_COMMAND_NS,
-                &spec, NULL, err);
-        if (r > 0)
-                r = kh_fail(err, -EIO, "'%s oci spec' fails", ctr);
-        if (r == 0)
-                r = kh_json_remove(kh_text_view(&spec), &limits, ret, err);
-        kh_text_done(&spec);
-        return r < 0 ? r : 0;
-}
-
-static int plan_spec(struct work *w, const struct kh_hook_set *set, struct kh_err *err)
+static int plan_spec(
+        struct kh_containerd_plan *p, const struct kh_hook_set *set, struct kh_err *err)
 {
         struct kh_edit *e =
-                kh_plan_edit(w->setup, w->plan, w->instance->owner, KH_FORMAT_LOADED, w->spec, err);
+                kh_plan_edit(p->setup, p->plan, p->instance->owner, KH_FORMAT_LOADED, p->spec, err);
         struct kh_text bare = { 0 };
         int r;
 
         if (!e)
                 return err->code;
-        r = make_spec(w, &bare, err);
+        r = kh_base_spec_make(p->setup, p->instance, &bare, err);
         if (r == 0)
                 r = kh_json_set_hooks(kh_text_view(&bare), &set->hooks, &e->after, err);
         kh_text_done(&bare);
@@ -170,75 +122,91 @@ static bool has_table(struct kh_span text, const struct kh_toml_key *table)
 }
 
 /* In 1.x a table of a handler takes the place of the built-in one: it needs the type too. */
-static int add_to_main(struct work *w, struct kh_text *text, struct kh_err *err)
+static int add_lines(struct kh_containerd_plan *p, struct kh_text *text, struct kh_err *err)
 {
         int r = 0;
 
         if (!text->p)
-                kh_text_printf(text, "version = %d " KH_TOML_MARK "\n", (int)w->version);
-        for (unsigned i = 0; r == 0 && i < w->now.n; i++) {
-                const struct kh_handler *h = &w->now.handlers[i];
-                struct kh_toml_key table = old_key(w->version, h->name);
+                kh_text_printf(text, "version = %d " KH_TOML_MARK "\n", (int)p->version);
+        for (unsigned i = 0; r == 0 && i < p->now.n; i++) {
+                const struct kh_handler *h = &p->now.handlers[i];
+                struct kh_toml_key table = old_key(p->version, h->name);
 
-                if (!w->wanted[i])
+                if (!p->wanted[i])
                         continue;
                 if (!has_table(kh_text_view(text), &table))
                         r = set_string(text, &table, "runtime_type", h->type, err);
                 if (r == 0)
-                        r = set_string(text, &table, "base_runtime_spec", w->spec, err);
+                        r = set_string(text, &table, "base_runtime_spec", p->spec, err);
         }
         return r;
 }
 
-static int plan_main(struct work *w, struct kh_err *err)
+static int plan_config(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        struct kh_edit *e = kh_plan_edit(
-                w->setup, w->plan, w->instance->owner, KH_FORMAT_TOML, w->instance->config, err);
+        struct kh_edit *e = p->way == KH_BY_TEMPLATE
+                                    ? kh_plan_edit_as_named(p->setup, p->plan, p->instance->owner,
+                                              KH_FORMAT_TOML, p->edited, err)
+                                    : kh_plan_edit(p->setup, p->plan, p->instance->owner,
+                                              KH_FORMAT_TOML, p->edited, err);
 
         if (!e)
                 return err->code;
         e->after = kh_text_of(kh_text_view(&e->base));
-        return add_to_main(w, &e->after, err);
+        return add_lines(p, &e->after, err);
+}
+
+/*
+ * A template that is no more than what is rendered now, with our lines. A text between braces would
+ * be rendered once more.
+ */
+static int plan_copy(struct kh_containerd_plan *p, struct kh_err *err)
+{
+        struct kh_text rendered = { 0 };
+        struct kh_edit *e = kh_plan_edit(
+                p->setup, p->plan, p->instance->owner, KH_FORMAT_LOADED, p->edited, err);
+        int r = e ? kh_host_read(&p->setup->root, p->instance->config, &rendered, err) : err->code;
+
+        if (r == 0 && rendered.p && memmem(rendered.p, rendered.n, "{{", 2))
+                r = kh_fail(err, -EOPNOTSUPP, "'%.100s' holds braces, which a template cannot",
+                        p->instance->config);
+        if (r == 0)
+                r = kh_toml_strip(kh_text_view(&rendered), &e->after, err);
+        if (r == 0)
+                r = add_lines(p, &e->after, err);
+        kh_text_done(&rendered);
+        if (r == 0)
+                kh_text_printf(&p->plan->notes,
+                        "'%s' becomes a copy of what is rendered now: flags and registries.yaml "
+                        "reach containerd again after an uninstall, or with containerd 2.x\n",
+                        p->edited);
+        return r;
 }
 
 /*
  * Of the main file's version: each file is brought to the newest form by itself, and that of an
  * older main file would lose by a newer drop-in what this makes of it (2.1: cni.bin_dir).
  */
-static int plan_drop_in(struct work *w, struct kh_err *err)
+static int plan_drop_in(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        bool is_split = w->version >= 3;
+        bool is_split = p->version >= 3;
         struct kh_edit *e = kh_plan_edit(
-                w->setup, w->plan, w->instance->owner, KH_FORMAT_LOADED, w->drop_in, err);
+                p->setup, p->plan, p->instance->owner, KH_FORMAT_LOADED, p->drop_in, err);
         int r = 0;
 
         if (!e)
                 return err->code;
         kh_text_printf(&e->after, "version = %d\n", is_split ? 3 : 2);
-        for (unsigned i = 0; r == 0 && i < w->now.n; i++) {
-                struct kh_toml_key table = kh_handler_key(is_split, w->now.handlers[i].name);
+        for (unsigned i = 0; r == 0 && i < p->now.n; i++) {
+                struct kh_toml_key table = kh_handler_key(is_split, p->now.handlers[i].name);
 
-                if (w->wanted[i])
-                        r = set_string(&e->after, &table, "base_runtime_spec", w->spec, err);
+                if (p->wanted[i])
+                        r = set_string(&e->after, &table, "base_runtime_spec", p->spec, err);
         }
         return r;
 }
 
-/* An element of `imports`, as a path from the root. */
-static bool import_path(const struct work *w, struct kh_span element, char *ret)
-{
-        struct kh_text text = { 0 };
-        bool good = kh_toml_string(element, &text) && text.p;
-
-        if (good && *text.p == '/')
-                (void)snprintf(ret, PATH_MAX, "%s", text.p);
-        else
-                good = good && kh_path_join(ret, w->directory, text.p);
-        kh_text_done(&text);
-        return good;
-}
-
-static bool is_imported(const struct work *w, struct kh_span text)
+static bool is_imported(const struct kh_containerd_plan *p, struct kh_span text)
 {
         const struct kh_toml_key key = KH_TOML_KEY("imports");
         struct kh_span array, e;
@@ -248,30 +216,31 @@ static bool is_imported(const struct work *w, struct kh_span text)
         if (!kh_toml_find(text, &key, &array, NULL))
                 return false;
         while (kh_toml_element(array, &at, &e)) {
-                if (import_path(w, e, pattern) && fnmatch(pattern, w->drop_in, FNM_PATHNAME) == 0)
+                if (kh_containerd_import_path(p, e, pattern) &&
+                        fnmatch(pattern, p->drop_in, FNM_PATHNAME) == 0)
                         return true;
         }
         return false;
 }
 
-static int plan_import(struct work *w, struct kh_err *err)
+static int plan_import(struct kh_containerd_plan *p, struct kh_err *err)
 {
         char pattern[PATH_MAX];
         struct kh_edit *e = kh_plan_edit(
-                w->setup, w->plan, w->instance->owner, KH_FORMAT_TOML, w->instance->config, err);
+                p->setup, p->plan, p->instance->owner, KH_FORMAT_TOML, p->instance->config, err);
         struct kh_text made = { 0 };
         int r;
 
         if (!e)
                 return err->code;
-        if (is_imported(w, kh_text_view(&e->base))) {
+        if (is_imported(p, kh_text_view(&e->base))) {
                 e->after = kh_text_of(kh_text_view(&e->base));
                 return 0;
         }
         if (!e->base.p)
-                kh_text_printf(&made, "version = %d " KH_TOML_MARK "\n", (int)w->version);
-        (void)snprintf(
-                pattern, sizeof(pattern), "%.3000s/" DROP_IN_DIR "/" IMPORT_NAME, w->directory);
+                kh_text_printf(&made, "version = %d " KH_TOML_MARK "\n", (int)p->version);
+        (void)snprintf(pattern, sizeof(pattern), "%.*s/" IMPORT_NAME,
+                (int)(strrchr(p->drop_in, '/') - p->drop_in), p->drop_in);
         r = kh_toml_add_import(
                 e->base.p ? kh_text_view(&e->base) : kh_text_view(&made), pattern, &e->after, err);
         kh_text_done(&made);
@@ -282,284 +251,216 @@ static int plan_import(struct work *w, struct kh_err *err)
  * Where the configuration is rendered, and does not import the drop-in yet, a template has it do
  * so. One that is there already is a text that nobody but its author can edit.
  */
-static int plan_template(struct work *w, struct kh_err *err)
+static int plan_template(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        char path[PATH_MAX];
+        char path[PATH_MAX], imported_path[PATH_MAX];
         struct kh_text rendered;
         struct kh_edit *e;
-        int r = kh_host_read(&w->setup->root, w->instance->config, &rendered, err);
+        int r = kh_host_read(&p->setup->root, p->instance->config, &rendered, err);
         bool imported;
 
         if (r < 0)
                 return r;
-        (void)kh_path_join(path, w->directory, TEMPLATE);
-        imported = is_imported(w, kh_text_view(&rendered));
+        (void)kh_path_join(path, p->directory, KH_CONTAINERD_TEMPLATE);
+        (void)snprintf(imported_path, sizeof(imported_path), "%.*s/*.toml",
+                (int)(strrchr(p->drop_in, '/') - p->drop_in), p->drop_in);
+        imported = is_imported(p, kh_text_view(&rendered));
         kh_text_done(&rendered);
-        if (imported && !kh_journal_find(&w->setup->journal, path))
+        if (imported && !kh_journal_find(&p->setup->journal, path))
                 return 0;
-        e = kh_plan_edit(w->setup, w->plan, w->instance->owner, KH_FORMAT_LOADED, path, err);
+        e = kh_plan_edit(p->setup, p->plan, p->instance->owner, KH_FORMAT_LOADED, path, err);
         if (!e)
                 return err->code;
         if (e->current.p && !e->record)
-                return kh_fail(err, -EOPNOTSUPP,
-                        "'%.80s' is somebody's own: let it import " RENDERED_DIR "/*.toml", path);
-        kh_text_printf(&e->after,
-                "imports = [\"%s/" RENDERED_DIR "/*.toml\"]\n{{ template \"base\" . }}\n",
-                w->directory);
+                return kh_fail(err, -EOPNOTSUPP, "'%.80s' is somebody's own: let it import '%.80s'",
+                        path, imported_path);
+        kh_text_printf(&e->after, "imports = [\"%s\"]\n{{ template \"base\" . }}\n", imported_path);
         return e->after.failed ? kh_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-static const struct kh_edit *edit_of(const struct work *w, const char *path)
+static void note_spec_by_hand(struct kh_containerd_plan *p)
 {
-        char resolved[PATH_MAX];
-
-        if (kh_host_resolve(&w->setup->root, path, resolved, NULL) < 0)
-                return NULL;
-        for (const struct kh_edit *e = w->plan->edits; e; e = e->next) {
-                if (strcmp(e->path, resolved) == 0)
-                        return e;
-        }
-        return NULL;
-}
-
-/* The main file as it will be, where its relative imports lead nowhere, with the drop-in as it
- * will. */
-static int write_check(
-        struct work *w, struct kh_span main, const struct kh_edit *drop_in, struct kh_err *err)
-{
-        const struct kh_toml_key root = { .n = 0 }, key = KH_TOML_KEY("imports");
-        struct kh_text imports = { 0 }, text = { 0 };
-        struct kh_span array, e;
-        char path[PATH_MAX];
-        size_t at = 0;
-        int r = 0;
-
-        kh_text_printf(&imports, "[");
-        if (kh_toml_find(main, &key, &array, NULL)) {
-                while (kh_toml_element(array, &at, &e)) {
-                        if (!import_path(w, e, path))
-                                continue;
-                        kh_toml_put_string(&imports, kh_span_of(path));
-                        kh_text_printf(&imports, ", ");
-                }
-        }
-        if (drop_in)
-                kh_text_printf(&imports, "\"" CHECK_DROP_IN "\"");
-        kh_text_printf(&imports, "]");
-        r = kh_toml_set(main, &root, "imports", kh_text_view(&imports), &text, err);
-        if (r == 0)
-                r = kh_file_set(&w->setup->root, CHECK_MAIN, kh_text_view(&text), 0600, NULL, err);
-        if (r == 0 && drop_in)
-                r = kh_file_set(&w->setup->root, CHECK_DROP_IN, kh_text_view(&drop_in->after), 0600,
-                        NULL, err);
-        kh_text_done(&imports);
-        kh_text_done(&text);
-        return r;
-}
-
-static int compare(
-        const struct work *w, const struct kh_containerd_config *then, struct kh_err *err)
-{
-        if (then->n != w->now.n)
-                return kh_fail(err, -EOPNOTSUPP, "the edit would change which handlers there are");
-        for (unsigned i = 0; i < then->n; i++) {
-                const char *wanted = w->wanted[i] ? w->spec : w->now.handlers[i].base;
-
-                if (strcmp(then->handlers[i].base, wanted) != 0)
-                        return kh_fail(err, -EOPNOTSUPP,
-                                "containerd would not take the edit of handler '%s': another file "
-                                "decides it",
-                                then->handlers[i].name);
-        }
-        return kh_containerd_compare(&w->now, then, err);
-}
-
-static bool is_unchanged(const struct kh_edit *e)
-{
-        return !e || kh_text_eq(&e->current, &e->after);
-}
-
-/* The daemon's program reads what is to be written: exactly our keys may differ. */
-static int check(struct work *w, struct kh_err *err)
-{
-        const struct kh_edit *main = w->is_rendered ? NULL : edit_of(w, w->instance->config);
-        const struct kh_edit *drop_in = edit_of(w, w->drop_in);
-        struct kh_containerd_config then;
-        struct kh_text text = { 0 };
-        int r;
-
-        if (is_unchanged(main) && is_unchanged(drop_in))
-                return 0;
-        r = main ? 0 : kh_host_read(&w->setup->root, w->instance->config, &text, err);
-        if (r == 0)
-                r = write_check(
-                        w, main ? kh_text_view(&main->after) : kh_text_view(&text), drop_in, err);
-        if (r == 0)
-                r = kh_containerd_dump(w->setup, w->instance, CHECK_MAIN, &then, err);
-        if (r == 0) {
-                r = compare(w, &then, err);
-                kh_containerd_config_done(&then);
-        }
-        (void)kh_file_set(&w->setup->root, CHECK_MAIN, (struct kh_span){ 0 }, 0, NULL, NULL);
-        (void)kh_file_set(&w->setup->root, CHECK_DROP_IN, (struct kh_span){ 0 }, 0, NULL, NULL);
-        kh_text_done(&text);
-        return r;
+        kh_text_printf(&p->plan->notes,
+                "by hand: ctr oci spec | jq 'del(.process.rlimits)' >%s && "
+                "kubearmor-hookctl spec add-hooks %s\n",
+                p->spec, p->spec);
 }
 
 /* What a person can do where the file is beyond a safe edit. */
-static void note_by_hand(struct work *w)
+static void note_by_hand(struct kh_containerd_plan *p)
 {
-        const char *form = w->now.is_split ? "plugins.\"io.containerd.cri.v1.runtime\""
+        const char *form = p->now.is_split ? "plugins.\"io.containerd.cri.v1.runtime\""
                                            : "plugins.\"io.containerd.grpc.v1.cri\"";
-        struct kh_text *notes = &w->plan->notes;
+        struct kh_text *notes = &p->plan->notes;
 
-        kh_text_printf(notes,
-                "by hand: ctr oci spec | jq 'del(.process.rlimits)' >%s && "
-                "kubearmor-hookctl spec add-hooks %s\n",
-                w->spec, w->spec);
-        for (unsigned i = 0; i < w->now.n; i++) {
-                if (w->wanted[i])
+        note_spec_by_hand(p);
+        for (unsigned i = 0; i < p->now.n; i++) {
+                if (p->wanted[i])
                         kh_text_printf(notes,
                                 "by hand: in '%s', [%s.containerd.runtimes.%s] needs "
                                 "base_runtime_spec = \"%s\"\n",
-                                w->instance->config, form, w->now.handlers[i].name, w->spec);
+                                p->edited, form, p->now.handlers[i].name, p->spec);
         }
-        kh_text_printf(notes, "by hand: then restart containerd\n");
+        kh_text_printf(notes, "by hand: then restart %s\n", kh_owner_name[p->instance->owner]);
 }
 
-static int plan_files(struct work *w, const struct kh_hook_set *set, struct kh_err *err)
+/* What names our specification. */
+static int plan_keys(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        bool merges = w->is_rendered || w->instance->major >= 2;
-        int r = choose_handlers(w, set, err);
+        int r = 0;
 
-        if (r < 0 || !w->n_wanted)
-                return r;
-        r = plan_spec(w, set, err);
-        if (r == 0 && merges)
-                r = plan_drop_in(w, err);
-        if (r == 0)
-                r = w->is_rendered ? plan_template(w, err)
-                    : merges       ? plan_import(w, err)
-                                   : plan_main(w, err);
-        if (r == 0)
-                r = check(w, err);
-        if (r < 0)
-                note_by_hand(w);
+        switch (p->way) {
+        case KH_BY_CONFIG:
+        case KH_BY_TEMPLATE:
+                return plan_config(p, err);
+        case KH_BY_COPY:
+                return plan_copy(p, err);
+        case KH_BY_DROP_IN:
+                r = plan_drop_in(p, err);
+                return r < 0 ? r : plan_import(p, err);
+        case KH_BY_RENDERED:
+                r = plan_drop_in(p, err);
+                return r < 0 ? r : plan_template(p, err);
+        case KH_BY_PATCH:
+                return plan_drop_in(p, err);
+        }
         return r;
 }
 
+/* Which of several handlers is not hooked is not told by the names of files. */
+static void note_unhooked(struct kh_containerd_plan *p)
+{
+        unsigned hooked = 0;
+
+        for (unsigned i = 0; i < p->now.n; i++)
+                hooked += p->wanted[i] && *p->now.handlers[i].base;
+        for (unsigned i = 0; hooked && i < p->now.n; i++) {
+                if (p->wanted[i] && !*p->now.handlers[i].base)
+                        kh_text_printf(&p->plan->notes, "handler '%s' does not name the hook yet\n",
+                                p->now.handlers[i].name);
+        }
+}
+
+static int plan_files(
+        struct kh_containerd_plan *p, const struct kh_hook_set *set, struct kh_err *err)
+{
+        int r = choose_handlers(p, set, err);
+
+        if (r < 0 || !p->n_wanted)
+                return r;
+        r = plan_spec(p, set, err);
+        if (r == 0)
+                r = plan_keys(p, err);
+        /* what 1.x would do with a drop-in is not what happens to a patch */
+        if (r == 0 && (p->way != KH_BY_PATCH || p->now.is_split))
+                r = kh_containerd_check(p, err);
+        if (r < 0)
+                note_by_hand(p);
+        else
+                note_unhooked(p);
+        return r;
+}
+
+int kh_containerd_place(struct kh_containerd_plan *p, const char *drop_in, struct kh_err *err)
+{
+        const char *config = p->instance->config;
+
+        (void)snprintf(p->directory, sizeof(p->directory), "%.*s",
+                (int)(strrchr(config, '/') - config), config);
+        (void)snprintf(p->edited, sizeof(p->edited), "%s", config);
+        if (kh_path_join(p->spec, p->directory, SPEC_NAME) &&
+                snprintf(p->drop_in, sizeof(p->drop_in), "%s/%s/" DROP_IN_NAME, p->directory,
+                        drop_in) < (int)sizeof(p->drop_in))
+                return 0;
+        return kh_fail(err, -ENAMETOOLONG, "the path '%s' is too long", config);
+}
+
 /* A file that names no version is of the first. One that is to be made is of the daemon's time. */
-static int read_version(struct work *w, struct kh_err *err)
+int kh_containerd_version(struct kh_containerd_plan *p, struct kh_err *err)
 {
         const struct kh_toml_key key = KH_TOML_KEY("version");
         struct kh_text text;
         struct kh_span value;
-        int r = kh_host_read(&w->setup->root, w->instance->config, &text, err);
+        int r = kh_host_read(&p->setup->root, p->instance->config, &text, err);
 
         if (r < 0)
                 return r;
-        w->version = 1;
+        p->version = 1;
         if (!text.p)
-                w->version = w->instance->major >= 2 ? 3 : 2;
+                p->version = p->instance->major >= 2 ? 3 : 2;
         else if (kh_toml_find(kh_text_view(&text), &key, &value, NULL))
-                (void)kh_parse_u64(value, UINT32_MAX, &w->version);
+                (void)kh_parse_u64(value, UINT32_MAX, &p->version);
         kh_text_done(&text);
         return 0;
 }
 
-static int look_around(struct work *w, struct kh_err *err)
+/* What a template has braces for is told by what it was rendered to last. */
+static int read_types(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        const char *config = w->instance->config;
-        int r;
+        struct kh_containerd_config rendered;
+        int r = kh_containerd_dump(p->setup, p->instance, p->instance->config, &rendered, err);
 
-        (void)snprintf(w->directory, sizeof(w->directory), "%.*s",
-                (int)(strrchr(config, '/') - config), config);
-        if (!kh_path_join(w->spec, w->directory, SPEC_NAME) ||
-                !kh_path_join(w->drop_in, w->directory,
-                        w->is_rendered ? RENDERED_DIR "/" DROP_IN_NAME
-                                       : DROP_IN_DIR "/" DROP_IN_NAME))
-                return kh_fail(err, -ENAMETOOLONG, "the path '%s' is too long", config);
-        r = read_version(w, err);
-        if (r == 0 && w->is_rendered && w->version < 3)
-                r = kh_fail(err, -EOPNOTSUPP,
-                        "'%s' is made anew at each start, and that of containerd 1.x has no place "
-                        "for a base specification: upgrade, or write a whole template",
-                        config);
         if (r < 0)
                 return r;
-        r = kh_containerd_dump(w->setup, w->instance,
-                kh_host_exists(&w->setup->root, config) ? config : "", &w->now, err);
-        if (r == 0 && w->now.cri_is_off)
-                r = kh_fail(err, -EOPNOTSUPP,
-                        "CRI is off in '%s' (disabled_plugins), so no pod runs here: nothing to "
-                        "set up",
-                        config);
-        if (r == 0 && w->now.n == 0)
+        for (unsigned i = 0; i < p->now.n; i++) {
+                for (unsigned j = 0; j < rendered.n; j++) {
+                        if (strcmp(p->now.handlers[i].name, rendered.handlers[j].name) == 0)
+                                memcpy(p->now.handlers[i].type, rendered.handlers[j].type,
+                                        sizeof(rendered.handlers[j].type));
+                }
+        }
+        kh_containerd_config_done(&rendered);
+        return 0;
+}
+
+static int read_handlers(struct kh_containerd_plan *p, struct kh_err *err)
+{
+        const char *path = p->way == KH_BY_TEMPLATE ? p->edited : p->instance->config;
+        int r = kh_containerd_dump(p->setup, p->instance,
+                kh_host_exists(&p->setup->root, path) ? path : "", &p->now, err);
+
+        if (r < 0 && p->way == KH_BY_TEMPLATE) {
+                note_spec_by_hand(p);
+                return kh_fail(err, -EOPNOTSUPP,
+                        "'%.80s' is no plain TOML: give base_runtime_spec = \"%.80s\" to each "
+                        "handler in it yourself",
+                        path, p->spec);
+        }
+        if (r == 0 && p->way == KH_BY_TEMPLATE)
+                r = read_types(p, err);
+        if (r == 0 && p->now.cri_is_off)
+                r = kh_fail(err, -ENODEV,
+                        "CRI is off in '%s' (disabled_plugins), so no pod runs here: "
+                        "nothing to set up",
+                        path);
+        if (r == 0 && p->now.n == 0)
                 r = kh_fail(err, -EOPNOTSUPP, "it has no runtime handlers: is CRI built in?");
         return r;
 }
 
-static int plan(struct kh_setup *s, const struct kh_instance *i, bool is_rendered,
-        struct kh_plan *plan, struct kh_err *err)
+int kh_containerd_plan(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        kh_cleanup(kh_freep) struct work *w = calloc(1, sizeof(*w));
         struct kh_hook_set set;
-        int r;
+        int r = read_handlers(p, err);
 
-        if (!w)
-                return kh_fail(err, -ENOMEM, "out of memory");
-        w->setup = s;
-        w->instance = i;
-        w->plan = plan;
-        w->is_rendered = is_rendered;
-        r = look_around(w, err);
         if (r == 0)
-                r = kh_hook_set_make(s, &set, err);
+                r = kh_hook_set_make(p->setup, &set, err);
         if (r == 0) {
-                r = plan_files(w, &set, err);
+                r = plan_files(p, &set, err);
                 kh_hook_set_done(&set);
         }
-        kh_containerd_config_done(&w->now);
+        kh_containerd_config_done(&p->now);
         return r;
 }
 
 int kh_plan_containerd(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *ret, struct kh_err *err)
 {
-        return plan(s, i, false, ret, err);
-}
+        struct kh_containerd_plan p = { .setup = s, .instance = i, .plan = ret };
+        int r = kh_containerd_place(&p, "conf.d", err);
 
-/* k3s and RKE2 bring a containerd along, which is found in its place when it does not run. */
-int kh_plan_k3s(
-        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *ret, struct kh_err *err)
-{
-        static struct kh_instance embedded;
-
-        embedded = *i;
-        if (!i->pid)
-                (void)snprintf(embedded.program, sizeof(embedded.program), "%s",
-                        i->owner == KH_OWNER_K3S
-                                ? "/var/lib/rancher/k3s/data/current/bin/containerd"
-                                : "/var/lib/rancher/rke2/bin/containerd");
-        if (!kh_host_exists(&s->root, i->config))
-                return kh_fail(err, -ENOENT, "there is no '%s': start %s once", i->config,
-                        kh_owner_name[i->owner]);
-        return plan(s, &embedded, true, ret, err);
-}
-
-int kh_plan_by_hand(
-        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *ret, struct kh_err *err)
-{
-        const char *source = i->owner == KH_OWNER_K0S
-                                     ? "/etc/k0s/containerd.d"
-                                     : "/var/snap/microk8s/current/args/containerd-template.toml";
-
-        (void)s;
-        kh_text_printf(&ret->notes,
-                "by hand: ctr oci spec | jq 'del(.process.rlimits)' >SPEC && kubearmor-hookctl spec "
-                "add-hooks SPEC; then name SPEC as base_runtime_spec of runc in '%s'\n",
-                source);
-        return kh_fail(err, -EOPNOTSUPP,
-                "it makes containerd's configuration anew at each start, from '%s': edit that",
-                source);
+        p.way = i->major >= 2 ? KH_BY_DROP_IN : KH_BY_CONFIG;
+        if (r == 0)
+                r = kh_containerd_version(&p, err);
+        return r < 0 ? r : kh_containerd_plan(&p, err);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runtimes that read hooks from directories: CRI-O and Podman. */
-#include "base/cleanup.h"
 #include "setup/hook_set.h"
 #include "setup/runtime/runtime.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
+#include <stdlib.h>
 
 /* Both can be told of it, and a read-only /usr leaves no other. */
 #define FALLBACK_DIRECTORY "/etc/containers/oci/hooks.d"
@@ -77,27 +76,10 @@ int kh_hooks_dirs_read(const struct kh_host *root, const char *path, const struc
         return r;
 }
 
-/* Whether files can be made there, or in what would have to be made first. */
-static bool is_writable(const struct kh_host *root, const char *path)
-{
-        char existing[PATH_MAX];
-        struct statvfs vfs;
-        kh_cleanup(kh_closep) int fd = -EBADF;
-
-        if (kh_host_resolve(root, path, existing, NULL) < 0)
-                return false;
-        do {
-                fd = kh_host_openat(root, *existing ? existing : "/", O_PATH | O_DIRECTORY);
-                if (fd == -ENOENT)
-                        *strrchr(existing, '/') = '\0';
-        } while (fd == -ENOENT);
-        return fd >= 0 && fstatvfs(fd, &vfs) == 0 && !(vfs.f_flag & ST_RDONLY);
-}
-
 static const char *choose(const struct kh_host *root, const struct kh_hooks_dirs *dirs)
 {
         for (unsigned i = 0; i < dirs->n; i++) {
-                if (is_writable(root, dirs->v[i]))
+                if (kh_host_is_writable(root, dirs->v[i]))
                         return dirs->v[i];
         }
         return NULL;

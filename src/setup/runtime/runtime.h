@@ -13,7 +13,9 @@ int kh_plan_containerd(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
 int kh_plan_k3s(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
-int kh_plan_by_hand(
+int kh_plan_k0s(
+        struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
+int kh_plan_microk8s(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
 int kh_plan_docker(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
