@@ -215,7 +215,7 @@ static bool find_program(const struct kh_setup *s, const char *name, char *ret)
 }
 
 /* The first "1.2.3" of what it says of itself. */
-static void find_version(const struct kh_setup *s, struct kh_instance *i)
+void kh_detect_version(const struct kh_setup *s, struct kh_instance *i)
 {
         const char *const argv[] = { i->program, "--version", NULL };
         struct kh_text out = { 0 };
@@ -258,7 +258,7 @@ static bool detect_one(const struct kh_setup *s, enum kh_owner owner, struct kh_
                 find_process(s, owner, i);
         if (!i->pid && !find_program(s, signs[owner].program, i->program))
                 return false;
-        find_version(s, i);
+        kh_detect_version(s, i);
         find_config(i, owner);
         i->evidence = i->pid                 ? "its daemon runs"
                       : signs[owner].process ? "its program is there, and does not run"

@@ -8,6 +8,9 @@
 void kh_detect(struct kh_setup *s);
 void kh_detect_done(struct kh_setup *s);
 
+/* What the program says of its version; none when it says nothing. */
+void kh_detect_version(const struct kh_setup *s, struct kh_instance *i);
+
 /* The value of an option of the daemon's command line, --NAME or -LETTER (0: none); NULL: not
  * given. */
 const char *kh_daemon_option(const struct kh_instance *i, const char *name, char letter);

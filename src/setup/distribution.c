@@ -32,7 +32,7 @@ static const struct signs {
                         "a DaemonSet that runs 'kubearmor-hookctl install --host-root DIR --restart' "
                         "whenever its node has booted",
                         false, false } },
-        { "amzn", NULL, "/usr/bin/nodeadm", OF_CRI,
+        { "amzn", NULL, "/etc/eks", OF_CRI,
                 { "EKS (nodeadm)", UNTIL_BOOT,
                         "spec.containerd.baseRuntimeSpec of the node's NodeConfig, with the member",
                         true, false } },

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""containerd's configuration, edited and undone, as its own program and daemon read it."""
+"""containerd's configuration, edited and undone, as its own program and daemon read it. Another
+containerd than the machine's is tested by KH_CONTAINERD=DIR, a directory with it and its ctr."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -14,6 +16,10 @@ CORPUS = sorted((REPO / "tests/data/containerd").glob("*.toml"))
 SPEC = "/etc/containerd/kubearmor-hook-spec.json"
 CONFIG = "/etc/containerd/config.toml"
 
+# Base specifications that distributions bring along.
+THEIR_SPECS = ("/etc/containerd/cri-base.json", "/etc/containerd/base-runtime-spec.json")
+THEIR_SPEC = {"ociVersion": "1.0.2", "hooks": {"createContainer": [{"path": "/kind/hook"}]}}
+
 pytestmark = pytest.mark.skipif(
     subprocess.run(["sh", "-c", "command -v containerd"], capture_output=True).returncode != 0,
     reason="there is no containerd")
@@ -24,15 +30,27 @@ def node(token, tmp_path_factory):
     one = Node("machine", token, tmp_path_factory.mktemp("containerd"))
     one.run(["rm", "-rf", "/etc/containerd"])
     one.path("/etc/containerd").mkdir()
+    for program in ("containerd", "ctr") if "KH_CONTAINERD" in os.environ else ():
+        one.run(["mount", "--bind", f"{os.environ['KH_CONTAINERD']}/{program}",
+                 f"/usr/bin/{program}"])
+    for name in THEIR_SPECS:
+        one.path(name).write_text(json.dumps(THEIR_SPEC))
     yield one
     one.close()
+
+
+@pytest.fixture(scope="module")
+def is_newer(node):
+    """Than 1.x, which refuses other things than what the corpus is named by."""
+    said = node.run(["containerd", "--version"], capture_output=True).stdout.decode()
+    return re.search(r" v?2\.", said) is not None
 
 
 def dump(node):
     """Handlers with their types and base specifications, and all else that is no default."""
     done = node.run(["containerd", "--config", CONFIG, "config", "dump"], stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL)
-    text = done.stdout.decode()
+    text = done.stdout.decode().replace("'", '"')
     bases = re.findall(r'^ *base_runtime_spec = "(.*)"', text, re.M)
     rest = [line.strip() for line in text.splitlines()
             if not re.search(r'base_runtime_spec|^imports| = (""|0|false|\[\])$|^\s*\[?$', line)]
@@ -40,22 +58,24 @@ def dump(node):
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda p: p.stem)
-def test_a_configuration_is_edited_and_undone_or_refused_untouched(node, path):
+def test_a_configuration_is_edited_and_undone_or_refused_untouched(node, is_newer, path):
     config = node.path(CONFIG)
     config.write_bytes(path.read_bytes())
     before, (_, rest) = node.files(), dump(node)
     code, out, err = node.install("--runtime", "containerd", check=False)
-    if path.stem.startswith("refuse-"):
+    refused = path.stem.startswith("refuse-")
+    if code == 1 if is_newer else refused:
         assert code == 1 and "containerd" in err
         assert node.files() == before
         return
     assert code == 0, out + err
     bases, rest_after = dump(node)
-    assert SPEC in bases
+    assert SPEC in bases or set(THEIR_SPECS) & set(bases)
     assert rest_after == rest
-    spec = json.loads(node.path(SPEC).read_text())
-    assert set(spec["hooks"]) == {"createRuntime", "poststop"}
-    assert "rlimits" not in spec["process"] and spec["linux"]["namespaces"]
+    for base in set(bases) - {""}:
+        spec = json.loads(node.path(base).read_text())
+        assert {"createRuntime", "poststop"} <= set(spec["hooks"])
+        assert base != SPEC or "rlimits" not in spec["process"] and spec["linux"]["namespaces"]
     node.hookctl("uninstall", "--wait", "30s")
     assert config.read_bytes() == path.read_bytes()
     assert node.files() == before
@@ -82,6 +102,7 @@ def test_what_others_change_stays(node):
 def test_a_base_specification_that_is_there_already(node):
     """It gets the hooks, behind its own; the key stays."""
     theirs = {"ociVersion": "1.0.2", "hooks": {"createRuntime": [{"path": "/bin/true"}]}}
+    theirs_before = node.path("/etc/containerd/cri-base.json").read_text()
     node.path("/etc/containerd/cri-base.json").write_text(json.dumps(theirs, indent=1))
     node.path(CONFIG).write_text(
         'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n'
@@ -96,6 +117,43 @@ def test_a_base_specification_that_is_there_already(node):
     assert not node.path(SPEC).exists()
     node.hookctl("uninstall")
     assert node.files() == before
+    node.path("/etc/containerd/cri-base.json").write_text(theirs_before)
+
+
+def test_which_handler_is_not_hooked(node):
+    """One that is added later; kata and the like are left out, and that is said."""
+    handler = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.%s]\nruntime_type = "%s"\n'
+    config = node.path(CONFIG)
+    config.write_text("version = 2\n" + handler % ("runc", "io.containerd.runc.v2"))
+    node.install("--runtime", "containerd")
+    with open(config, "a", encoding="utf-8") as file:
+        file.write(handler % ("crun", "io.containerd.runc.v2"))
+        file.write(handler % ("kata", "io.containerd.kata.v2"))
+        file.write(handler % ("gvisor", "io.containerd.runsc.v1"))
+    _, out, _ = node.hookctl("detect", "--runtime", "containerd", "-o", "json")
+    [view] = json.loads(out)
+    assert view["state"] == "partly"
+    assert [note.split("'")[1::2] for note in view["notes"]] == [
+        ["gvisor", "io.containerd.runsc.v1"], ["kata", "io.containerd.kata.v2"], ["crun"]]
+    node.hookctl("repair", "--source-dir", node.sources)
+    assert node.states()["containerd"] == "hooked"
+    assert dump(node)[0].count(SPEC) == 2
+    node.hookctl("uninstall")
+
+
+def test_the_built_in_specification_is_the_daemons_own(node):
+    """Where there is no ctr, as in k0s."""
+    node.path(CONFIG).write_text("version = 2\n")
+    node.install("--runtime", "containerd")
+    by_ctr = node.path(SPEC).read_text()
+    node.hookctl("uninstall")
+    node.run(["cp", "/usr/bin/containerd", "/usr/local/bin/containerd"])
+    try:
+        node.install("--runtime", "containerd")
+        assert json.loads(node.path(SPEC).read_text()) == json.loads(by_ctr)
+        node.hookctl("uninstall")
+    finally:
+        node.path("/usr/local/bin/containerd").unlink()
 
 
 def test_the_daemon_reads_it(node, tmp_path):

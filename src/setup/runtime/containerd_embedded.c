@@ -3,6 +3,7 @@
  * The containerds that Kubernetes distributions bring along. They render its configuration at each
  * start, each from something else.
  */
+#include "setup/detect.h"
 #include "setup/runtime/containerd_plan.h"
 #include "setup/runtime/runtime.h"
 
@@ -28,12 +29,15 @@ static int check_rendered(const struct kh_setup *s, const struct kh_instance *i,
                 kh_owner_name[i->owner]);
 }
 
-/* Where it is while it does not run. */
-static void find_program(const struct kh_instance *i, const char *path, struct kh_instance *ret)
+/* While it does not run, the distribution's own program was found in its stead. */
+static void find_program(const struct kh_setup *s, const struct kh_instance *i, const char *path,
+        struct kh_instance *ret)
 {
         *ret = *i;
-        if (!i->pid)
-                (void)snprintf(ret->program, sizeof(ret->program), "%s", path);
+        if (i->pid)
+                return;
+        (void)snprintf(ret->program, sizeof(ret->program), "%s", path);
+        kh_detect_version(s, ret);
 }
 
 /*
@@ -63,7 +67,7 @@ int kh_plan_k3s(
         };
         int r = check_rendered(s, i, err);
 
-        find_program(i,
+        find_program(s, i,
                 i->owner == KH_OWNER_K3S ? "/var/lib/rancher/k3s/data/current/bin/containerd"
                                          : "/var/lib/rancher/rke2/bin/containerd",
                 &embedded);
@@ -102,7 +106,7 @@ int kh_plan_k0s(
         };
         int r = check_rendered(s, i, err);
 
-        find_program(i, "/var/lib/k0s/bin/containerd", &embedded);
+        find_program(s, i, "/var/lib/k0s/bin/containerd", &embedded);
         if (r == 0)
                 r = is_managed_by_k0s(s, i, err);
         if (r == 0)
