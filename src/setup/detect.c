@@ -111,13 +111,19 @@ static uint64_t start_of(int process)
 
 /*
  * A process of that name which sees the files that set-up works on; better one in its very mounts.
+ * One that has the root alone in common is a container's, or of another's own making.
  */
 static int score_process(const struct kh_setup *s, int proc, int process)
 {
-        kh_cleanup(kh_closep) int root = kh_host_openat(&s->root, "/", O_PATH | O_DIRECTORY);
+        static const char *const places[] = { "root/.", "root/etc", "root/run" };
 
-        if (!is_same(process, "root/.", root, "."))
-                return 0;
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+                kh_cleanup(kh_closep) int ours = kh_host_openat(
+                        &s->root, places[i] + strlen("root"), O_PATH | O_DIRECTORY);
+
+                if (ours < 0 || !is_same(process, places[i], ours, "."))
+                        return 0;
+        }
         return is_same(process, "ns/mnt", proc, s->root.is_own ? "self/ns/mnt" : "1/ns/mnt") ? 2
                                                                                              : 1;
 }
