@@ -263,6 +263,10 @@ struct kubearmor_hook_status {
         struct kubearmor_hook_counts subscribers; /* "connected", "cut" */
         const char *spool;                        /* its directory; NULL: none */
         struct kubearmor_hook_counts spooled;     /* "files", "bytes", "taken", "dropped" */
+        const char *relay;                        /* the socket that it feeds; NULL: none */
+        const char *relay_state;                  /* "waiting", "snapshot", "live" */
+        /* "known", "behind", "messages", "resent", "snapshots", "failures" */
+        struct kubearmor_hook_counts relayed;
         const char *json;
 };
 

@@ -24,6 +24,7 @@ struct kh_status_room {
 /* Its strings, until they are cut. */
 struct strings {
         struct kh_span type, version, instance, started_at, hook_socket, events_socket, spool;
+        struct kh_span relay, relay_state;
         struct kh_span error, message;
 };
 
@@ -98,6 +99,23 @@ static void read_spool(struct kh_status_room *room, struct kh_json *j, struct kh
         }
 }
 
+static void read_relay(struct kh_status_room *room, struct kh_json *j, struct strings *s)
+{
+        struct kh_span name;
+
+        begin_counts(room, &room->status.relayed);
+        if (!kh_json_enter_object(j))
+                return;
+        while (kh_json_member(j, &name)) {
+                if (kh_span_eq(name, KH_SPAN("socket")))
+                        kh_json_string(j, &s->relay);
+                else if (kh_span_eq(name, KH_SPAN("state")))
+                        kh_json_string(j, &s->relay_state);
+                else
+                        read_count(room, j, name, &room->status.relayed);
+        }
+}
+
 static struct kh_span *string_member(struct strings *s, struct kh_span key)
 {
         const struct {
@@ -156,6 +174,8 @@ static void read_member(
                 read_containers(room, j);
         else if (kh_span_eq(key, KH_SPAN("spool")))
                 read_spool(room, j, &s->spool);
+        else if (kh_span_eq(key, KH_SPAN("relay")))
+                read_relay(room, j, s);
         else
                 kh_json_skip(j);
 }
@@ -168,6 +188,8 @@ static void cut_strings(struct kh_status_room *room, const struct strings *s)
         room->status.hook_socket = kh_cut(s->hook_socket);
         room->status.events_socket = kh_cut(s->events_socket);
         room->status.spool = kh_cut(s->spool);
+        room->status.relay = kh_cut(s->relay);
+        room->status.relay_state = kh_cut(s->relay_state);
         for (size_t i = 0; i < room->n_counts; i++)
                 room->counts[i].name = kh_cut(room->names[i]);
 }

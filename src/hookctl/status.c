@@ -64,6 +64,9 @@ static void put_listener(const struct kh_settings *s, const struct kubearmor_hoo
         put_counts("subscribers", &status->subscribers);
         put_string("spool", status->spool);
         put_counts("  spooled", &status->spooled);
+        put_string("relay", status->relay);
+        put_string("  state", status->relay_state);
+        put_counts("  relayed", &status->relayed);
 }
 
 /* What install has set up, and how that stands; only root can tell. */

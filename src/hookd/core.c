@@ -59,6 +59,7 @@ static void changed(void *arg, const struct kh_change *change)
         core->seq++;
         core->counters.events[change->type][change->source]++;
         kh_subscribers_tell(&core->subscribers, change, core->seq, kh_realtime_ns());
+        kh_relay_tell(&core->relay, change);
         log_change(change);
         if (change->type == KH_REMOVED)
                 kh_pidfds_forget(&core->pidfds, change->entry);
@@ -126,6 +127,7 @@ int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_opt
                 return r;
         kh_sweep_init(&core->sweep, core);
         kh_timer_init(loop, &core->journal_timer, mend_journal, core);
+        kh_relay_init(&core->relay, core, options->relay);
         r = kh_subscribers_init(&core->subscribers, core, budget->clients, err);
         if (r < 0)
                 return r;
@@ -135,6 +137,7 @@ int kh_core_init(struct kh_core *core, struct kh_loop *loop, const struct kh_opt
 void kh_core_done(struct kh_core *core)
 {
         kh_subscribers_done(&core->subscribers);
+        kh_relay_done(&core->relay);
         kh_list_for_each(node, next, &core->inventory.all)
                 kh_pidfds_forget(&core->pidfds, kh_container_of(node, struct kh_entry, all));
         kh_pidfds_done(&core->pidfds);
@@ -402,5 +405,6 @@ int kh_core_restore(struct kh_core *core, const char *dir, struct kh_err *err)
         if (before)
                 kh_log(LOG_NOTICE, "inventory restored containers=%zu dead=%zu",
                         core->inventory.count, before - core->inventory.count);
+        kh_relay_restore(&core->relay, core->journal.dir);
         return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where sources, inventory and sinks meet: what a source was told is checked against the kernel and
- * handed to the inventory; each change goes to the journal, then to the subscribers.
+ * handed to the inventory; each change goes to the journal, then to the subscribers and the relay.
  */
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "hookd/inventory/inventory.h"
 #include "hookd/journal.h"
 #include "hookd/options.h"
+#include "hookd/sinks/relay.h"
 #include "hookd/sinks/subscribers.h"
 #include "hookd/sources/pidfds.h"
 #include "hookd/sources/spool.h"
@@ -32,6 +33,7 @@ struct kh_core {
         struct kh_sweep sweep;
         struct kh_spool_source spool;
         struct kh_subscribers subscribers;
+        struct kh_relay relay;
         struct kh_counters counters;
         int proc;             /* the root of procfs */
         bool proc_is_ours;    /* its pids are those of our own pid namespace */

@@ -139,6 +139,19 @@ void kh_listen_take(struct kh_listen *l, int fd)
         l->fd = fd;
 }
 
+bool kh_listen_is_at(const struct kh_listen *l, const char *path)
+{
+        struct sockaddr_un own = { .sun_family = AF_UNIX };
+        socklen_t size = sizeof(own) - 1; /* a path of full length is not terminated */
+        struct stat a, b;
+
+        /* Bound under a name that it was renamed from, unless it was handed to us. */
+        if (!l->path[0] && getsockname(l->fd, (struct sockaddr *)&own, &size) < 0)
+                return false;
+        return stat(l->path[0] ? l->path : own.sun_path, &a) == 0 && stat(path, &b) == 0 &&
+               a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 void kh_listen_close(struct kh_listen *l)
 {
         struct stat st;

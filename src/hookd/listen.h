@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,6 +29,9 @@ int kh_listen_open(struct kh_listen *l, const char *path, mode_t directory_mode,
 
 /* Takes over a socket that somebody else made, and will go on to keep. */
 void kh_listen_take(struct kh_listen *l, int fd);
+
+/* Whether this listener's socket is the one at PATH, by whatever name. */
+bool kh_listen_is_at(const struct kh_listen *l, const char *path);
 
 /* Removes our socket from its path, unless somebody else's lies there by now. */
 void kh_listen_close(struct kh_listen *l);

@@ -114,6 +114,18 @@ static int listen_on(struct kh_listen *l, const char *handed_over, const char *p
         return 0;
 }
 
+/* A socket that was handed to us may lie anywhere, at KubeArmor's place as well. */
+static int refuse_own_socket(const struct daemon *d, struct kh_err *err)
+{
+        if (!kh_listen_is_at(&d->hook, d->options.relay) &&
+                !kh_listen_is_at(&d->events, d->options.relay))
+                return 0;
+        return kh_fail(err, -EINVAL,
+                "--relay '%s' is our own socket; let hooks tell us elsewhere, with --socket or by "
+                "ListenStream= in kubearmor-hookd.socket",
+                d->options.relay);
+}
+
 static int open_sockets(struct daemon *d, struct kh_err *err)
 {
         const struct kh_options *o = &d->options;
@@ -126,7 +138,9 @@ static int open_sockets(struct daemon *d, struct kh_err *err)
         r = listen_on(&d->events, "events", o->events, 0755, o->readers_n ? 0666 : 0600, err);
         if (r < 0)
                 return r;
-        if (o->metrics)
+        if (o->relay)
+                r = refuse_own_socket(d, err);
+        if (r == 0 && o->metrics)
                 r = kh_http_open(&d->http, o->metrics, err);
         if (r < 0)
                 return r;
@@ -193,6 +207,8 @@ static int serve(struct daemon *d, struct kh_err *err)
         r = kh_spool_source_start(&d->core.spool);
         if (r == 0)
                 r = kh_statedir_start(&d->core.statedir);
+        if (r == 0)
+                kh_relay_start(&d->core.relay); /* now that all is known */
         if (r == 0)
                 r = kh_subscribers_listen(&d->core.subscribers, d->events.fd);
         if (r == 0)

@@ -9,17 +9,22 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static const char help[] =
         "Usage: kubearmor-hookd [OPTION]...\n"
         "Keep an inventory of this node's containers, told by their OCI hooks, and give it to\n"
         "whoever may read.\n"
         "\n"
-        "  --socket PATH         where hooks tell (/run/kubearmor/ka.sock)\n"
+        "  --socket PATH         where hooks tell (/run/kubearmor/ka.sock; with --relay\n"
+        "                        /run/kubearmor/hookd.sock)\n"
         "  --events PATH         where readers ask (/run/kubearmor/events/events.sock)\n"
         "  --spool DIR           what hooks could not tell; '' for none (/run/kubearmor/spool)\n"
         "  --state DIR           where the inventory outlives a restart (`state` beside\n"
         "                        the hook socket)\n"
+        "  --relay PATH          feed KubeArmor, which listens there (/run/kubearmor/ka.sock)\n"
         "  --metrics WHERE       serve OpenMetrics over HTTP on a unix socket's PATH, on\n"
         "                        127.0.0.1:PORT or on [::1]:PORT\n"
         "  --allow-uid UID       let this user tell of containers of its own (repeatable)\n"
@@ -39,6 +44,7 @@ enum {
         OPT_EVENTS,
         OPT_SPOOL,
         OPT_STATE,
+        OPT_RELAY,
         OPT_METRICS,
         OPT_ALLOW_UID,
         OPT_ALLOW_READER,
@@ -56,6 +62,7 @@ static const struct option options[] = {
         { "events", required_argument, NULL, OPT_EVENTS },
         { "spool", required_argument, NULL, OPT_SPOOL },
         { "state", required_argument, NULL, OPT_STATE },
+        { "relay", required_argument, NULL, OPT_RELAY },
         { "metrics", required_argument, NULL, OPT_METRICS },
         { "allow-uid", required_argument, NULL, OPT_ALLOW_UID },
         { "allow-reader", required_argument, NULL, OPT_ALLOW_READER },
@@ -135,6 +142,9 @@ static int take(struct kh_options *o, int option, struct kh_err *err)
         case OPT_STATE:
                 o->state = optarg;
                 return 0;
+        case OPT_RELAY:
+                o->relay = optarg;
+                return 0;
         case OPT_METRICS:
                 o->metrics = optarg;
                 return 0;
@@ -163,6 +173,21 @@ static int take(struct kh_options *o, int option, struct kh_err *err)
         }
 }
 
+static int check_relay(const struct kh_options *o, struct kh_err *err)
+{
+        if (!o->relay[0] || strlen(o->relay) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+                return kh_fail(err, -EINVAL,
+                        "'%s' is no path of a socket; --relay takes KubeArmor's, "
+                        "/run/kubearmor/ka.sock",
+                        o->relay);
+        if (strcmp(o->relay, o->socket) == 0 || strcmp(o->relay, o->events) == 0)
+                return kh_fail(err, -EINVAL,
+                        "--relay '%s' is our own socket; it takes KubeArmor's, and hooks have to "
+                        "be told another one by --socket",
+                        o->relay);
+        return 0;
+}
+
 /* Beside the hook socket, so that two listeners never share one. */
 static int place_state(struct kh_options *o, struct kh_err *err)
 {
@@ -183,7 +208,6 @@ int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err 
         int option, r = 0;
 
         *o = (struct kh_options){
-                .socket = "/run/kubearmor/ka.sock",
                 .events = "/run/kubearmor/events/events.sock",
                 .spool = "/run/kubearmor/spool",
                 .socket_mode = 0600,
@@ -201,5 +225,9 @@ int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err 
         }
         if (r == 0 && optind < argc)
                 r = kh_fail(err, -EINVAL, "unexpected argument '%s'; see --help", argv[optind]);
+        if (r == 0 && !o->socket)
+                o->socket = o->relay ? "/run/kubearmor/hookd.sock" : "/run/kubearmor/ka.sock";
+        if (r == 0 && o->relay)
+                r = check_relay(o, err);
         return r == 0 && !o->state ? place_state(o, err) : r;
 }

@@ -14,6 +14,7 @@ struct kh_options {
         const char *events;
         const char *spool; /* NULL: none */
         const char *state;
+        const char *relay;     /* NULL: nobody is fed */
         const char *metrics;   /* NULL: on the events socket alone */
         const char *host_root; /* NULL: the host's tree is our own */
         mode_t socket_mode;

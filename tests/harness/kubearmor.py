@@ -8,6 +8,7 @@ known container is not created again, and what it does not know is passed over.
         agent.history       # [("create" | "delete", detached, id), ...]: what it took, in order
         agent.hang()        # neither accepts, reads nor answers, as a stopped process ...
         agent.resume()      # ... until now
+        agent.hang_up()     # its connections break; it goes on
         agent.stop()        # its end; with leave_socket=True as by SIGKILL. Another one knows nothing
 """
 
@@ -45,6 +46,14 @@ def _parse(raw):
     return "delete" if request["operation"] else "create", request["detached"], container
 
 
+def _end(connection):
+    """For its peer, even where a process that a test has forked holds it as well."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the peer was faster
+
+
 class KubeArmor:
     def __init__(self, path):
         self.containers = {}
@@ -74,6 +83,10 @@ class KubeArmor:
     def resume(self):
         self._running.set()
 
+    def hang_up(self):
+        for connection in list(self._connections):
+            _end(connection)
+
     def stop(self, leave_socket=False):
         if self._stopped:
             return
@@ -82,11 +95,7 @@ class KubeArmor:
         self._socket.close()
         self._process.kill()
         self._process.communicate()
-        for connection in list(self._connections):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # its peer was faster
+        self.hang_up()
         self.resume()
         self._thread.join(30)
         if not leave_socket:
@@ -126,6 +135,7 @@ class KubeArmor:
         finally:
             self.ready |= detached
             self._connections.discard(connection)
+            _end(connection)
             connection.close()
 
     def _answer(self, connection, raw):

@@ -442,7 +442,8 @@ static void test_status(void **state)
                 "\"pid\":4,\"seq\":5,\"hookSocket\":\"/h\",\"containers\":{\"total\":3,"
                 "\"byState\":{\"running\":2,\"created\":1},\"byRuntime\":{\"runc\":3}},"
                 "\"events\":{\"created\":9},\"requests\":{},\"subscribers\":{\"connected\":1},"
-                "\"spool\":{\"directory\":\"/s\",\"files\":0},\"future\":[]}\n";
+                "\"spool\":{\"directory\":\"/s\",\"files\":0},\"future\":[],"
+                "\"relay\":{\"socket\":\"/k\",\"state\":\"live\",\"behind\":2}}\n";
         struct play *p = *state;
         const struct kubearmor_hook_status *status = NULL;
 
@@ -464,6 +465,10 @@ static void test_status(void **state)
         assert_int_equal(status->rejected.n, 0);
         assert_string_equal(status->spool, "/s");
         assert_string_equal(status->spooled.v[0].name, "files");
+        assert_string_equal(status->relay, "/k");
+        assert_string_equal(status->relay_state, "live");
+        assert_int_equal(status->relayed.n, 1);
+        assert_int_equal(status->relayed.v[0].value, 2);
 }
 
 static void test_status_refused(void **state)

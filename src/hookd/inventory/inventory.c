@@ -453,3 +453,9 @@ void kh_inventory_concerned(struct kh_inventory *inv, const struct kh_container 
                 }
         }
 }
+
+void kh_inventory_read(
+        const struct kh_inventory *inv, const struct kh_entry *e, struct kh_container *ret)
+{
+        (void)kh_merge_read(inv->merge, e, ret); /* the text is our own */
+}

@@ -207,3 +207,10 @@ struct kh_entry *kh_inventory_find(const struct kh_inventory *inv, enum kh_key k
         const struct kh_entry *previous);
 struct kh_entry *kh_inventory_find_id(
         const struct kh_inventory *inv, struct kh_span id, const struct kh_entry *previous);
+
+/*
+ * All that is known of E, into *RET, whose spans are valid until the next call of any function of
+ * the inventory that changes it, or of this one.
+ */
+void kh_inventory_read(
+        const struct kh_inventory *inv, const struct kh_entry *e, struct kh_container *ret);

@@ -27,7 +27,7 @@ char *kh_merge_room(struct kh_merge *m)
         return m->room;
 }
 
-static bool read_entry(struct kh_merge *m, const struct kh_entry *e)
+bool kh_merge_read(struct kh_merge *m, const struct kh_entry *e, struct kh_container *ret)
 {
         struct kh_buf b = kh_buf_of(m->text, sizeof(m->text));
         struct kh_json j;
@@ -37,11 +37,11 @@ static bool read_entry(struct kh_merge *m, const struct kh_entry *e)
         kh_buf_span(&b, kh_entry_text(e));
         kh_buf_char(&b, '}');
         j = kh_json_of(b.p, b.len);
-        kh_container_init(&m->known);
+        kh_container_init(ret);
         if (!kh_json_enter_object(&j))
                 return false;
         while (kh_json_member(&j, &key)) {
-                if (!kh_container_read_member(&j, key, &m->known))
+                if (!kh_container_read_member(&j, key, ret))
                         kh_json_skip(&j);
         }
         return kh_json_end(&j);
@@ -167,7 +167,7 @@ const struct kh_container *kh_merge(
 {
         bool news;
 
-        if (!read_entry(m, e))
+        if (!kh_merge_read(m, e, &m->known))
                 return NULL;
         news = add_identity(&m->known, c);
         news |= add_kernel_facts(&m->known, c);

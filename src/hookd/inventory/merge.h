@@ -14,6 +14,9 @@ void kh_merge_free(struct kh_merge *m);
 enum { KH_MERGE_ROOM = KH_ENTRY_TEXT_MAX };
 char *kh_merge_room(struct kh_merge *m);
 
+/* What is known of E; valid until the next call. */
+bool kh_merge_read(struct kh_merge *m, const struct kh_entry *e, struct kh_container *ret);
+
 /*
  * What is known of E, with what C adds: a fact that was known stays. Valid until the next call;
  * NULL when C adds nothing.

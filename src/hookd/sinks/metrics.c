@@ -168,6 +168,23 @@ static void put_spool(struct kh_buf *b, const struct kh_core *core)
                 core->counters.spool_bad);
 }
 
+static void put_relay(struct kh_buf *b, const struct kh_relay *r)
+{
+        if (!r->path)
+                return;
+        gauge(b, "relay_live", NULL, "Whether the relay's peer has its snapshot and gets events.",
+                r->phase == KH_RELAY_LIVE);
+        gauge(b, "relay_known", NULL, "Containers that the relay's peer was told of.",
+                r->ledger.known_n);
+        gauge(b, "relay_behind", NULL, "Containers of which it has yet to hear.",
+                kh_relay_behind(r));
+        counter(b, "relay_messages", NULL, "Messages that it took.", r->messages);
+        counter(b, "relay_resent", NULL, "Messages that it was not ready for.", r->resent);
+        counter(b, "relay_snapshots", NULL, "Snapshots that it took.", r->snapshots);
+        counter(b, "relay_failures", NULL, "Connections to it that failed or were lost.",
+                r->failures);
+}
+
 static void put_trouble(struct kh_buf *b, const struct kh_core *core)
 {
         counter(b, "accept_pauses", NULL, "Times that no more connections could be taken.",
@@ -227,6 +244,7 @@ void kh_metrics_write(struct kh_buf *b, const struct kh_core *core)
         put_durations(b, &core->counters);
         put_subscribers(b, core);
         put_spool(b, core);
+        put_relay(b, &core->relay);
         put_trouble(b, core);
         put_process(b);
         kh_buf_lit(b, "# EOF\n");

@@ -92,6 +92,23 @@ static void put_path(struct kh_buf *b, struct kh_span key, const char *path)
                 kh_json_put_str_member(b, key, kh_span_of(path));
 }
 
+static void put_relay(struct kh_buf *b, const struct kh_relay *r)
+{
+        if (!r->path)
+                return;
+        kh_json_put_key(b, KH_SPAN("relay"));
+        kh_json_open(b, '{');
+        put_path(b, KH_SPAN("socket"), r->path);
+        kh_json_put_str_member(b, KH_SPAN("state"), kh_relay_phase_name[r->phase]);
+        put_count(b, KH_SPAN("known"), r->ledger.known_n);
+        put_count(b, KH_SPAN("behind"), kh_relay_behind(r));
+        put_count(b, KH_SPAN("messages"), r->messages);
+        put_count(b, KH_SPAN("resent"), r->resent);
+        put_count(b, KH_SPAN("snapshots"), r->snapshots);
+        put_count(b, KH_SPAN("failures"), r->failures);
+        kh_json_close(b, '}');
+}
+
 void kh_status_write(struct kh_buf *b, const struct kh_core *core)
 {
         char time[KH_TIMESTAMP_SIZE];
@@ -116,6 +133,7 @@ void kh_status_write(struct kh_buf *b, const struct kh_core *core)
         put_count(b, KH_SPAN("cut"), core->counters.disconnects[KH_GONE_SLOW]);
         kh_json_close(b, '}');
         put_spool(b, core);
+        put_relay(b, &core->relay);
         kh_json_close(b, '}');
         kh_buf_char(b, '\n');
 }
