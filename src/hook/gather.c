@@ -6,6 +6,7 @@
 #include "hook/mapped_file.h"
 #include "oci/config.h"
 #include "oci/metadata.h"
+#include "proc/runtime.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -87,29 +88,15 @@ static void mark_host_namespaces(int proc, uint8_t mask, struct kh_container *c)
         c->ns_joined &= (uint8_t)~c->ns_host;
 }
 
-/* "runc:[2:INIT]", "crun": what an init calls itself until the container's program runs. */
-static struct kh_span runtime_of(const char *comm)
-{
-        struct kh_span s = kh_span_of(comm);
-        const char *colon = memchr(s.p, ':', s.n);
-
-        if (colon && kh_span_starts(kh_span_from(s, (size_t)(colon - s.p)), KH_SPAN(":[")))
-                s.n = (size_t)(colon - s.p);
-        if (kh_span_eq(s, KH_SPAN("runc")) || kh_span_eq(s, KH_SPAN("crun")) ||
-                kh_span_eq(s, KH_SPAN("youki")))
-                return s;
-        return (struct kh_span){ 0 };
-}
-
 /* Once the container's own program runs, the hook's parent still is the runtime. */
 static struct kh_span runtime_of_parent(int proc)
 {
-        static struct kh_proc_stat stat;
+        struct kh_proc_stat stat;
         kh_cleanup(kh_closep) int parent = kh_proc_open(proc, getppid());
 
         if (parent < 0 || kh_proc_stat(parent, &stat) < 0)
                 return (struct kh_span){ 0 };
-        return runtime_of(stat.comm);
+        return kh_runtime_process(stat.comm).runtime;
 }
 
 static bool is_alive(int pidfd)
@@ -199,7 +186,7 @@ static void gather_create(struct kh_oci_state *state, const struct kh_hook_optio
         kh_cleanup(kh_closep) int proc =
                 openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
         static const struct kh_metadata metadata = { .text = metadata_text };
-        static struct kh_init init; /* its comm is what `runtime` points to */
+        struct kh_init init;
         struct kh_container *c = &g->request.container;
         struct kh_buf scratch = kh_buf_of(scratch_text, sizeof(scratch_text));
         bool configured = read_config(state, options, &scratch, c, err) == 0;
@@ -210,7 +197,7 @@ static void gather_create(struct kh_oci_state *state, const struct kh_hook_optio
         kh_find_init(proc, state, options->stage, has_own_mount_ns(c, configured), &init);
         g->stage = init.stage;
         if (init.pid) {
-                c->runtime = runtime_of(init.stat.comm);
+                c->runtime = kh_runtime_process(init.stat.comm).runtime;
                 read_init(proc, &init, configured, &scratch, g);
                 kh_close(init.process);
         }

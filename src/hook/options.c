@@ -124,8 +124,8 @@ static bool apply(struct kh_hook_options *o, int option, const char *value)
                 o->dry_run = true;
                 return true;
         case OPT_SNAPSHOT:
-                o->snapshot = true;
-                return kh_parse_u64(kh_span_of(value), UINT64_MAX, &o->listener_since);
+                o->snapshot = kh_parse_u64(kh_span_of(value), UINT64_MAX, &o->listener_since);
+                return o->snapshot;
         case OPT_HELP:
                 o->help = true;
                 return true;

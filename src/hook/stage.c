@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/number.h"
+#include "proc/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,9 +45,14 @@ static pid_t self_in_procfs(int proc)
         return (pid_t)pid;
 }
 
+static int open_self(int proc)
+{
+        return openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static bool same_mount_ns(int proc, int process)
 {
-        kh_cleanup(kh_closep) int self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        kh_cleanup(kh_closep) int self = open_self(proc);
         uint64_t mine, its;
 
         return self >= 0 && kh_proc_namespace(self, KH_NS_MNT, &mine) == 0 &&
@@ -103,30 +109,18 @@ static enum place find_place(int proc, const struct kh_oci_state *state, struct 
         return PLACE_CONTAINER;
 }
 
-/* What runtimes' inits call themselves until the container's program runs. */
-static bool is_init_name(const char *comm)
-{
-        return strncmp(comm, "runc:[", 6) == 0 || strncmp(comm, "crun", 4) == 0 ||
-               strncmp(comm, "youki:[", 7) == 0;
-}
-
 /*
  * The hook's ancestor that is the container's init, in a mount namespace of the container's own:
  * the nearest with the name of one, or else the topmost in that namespace, for init's parent, the
  * runtime, is outside. In a user namespace the kernel hides which one an ancestor is in; then the
  * name alone counts. Deeper chains than any wrapper makes are nobody's.
  */
-static void climb_to_init(int proc, struct kh_init *init)
+static void climb_to_init(int proc, int self, pid_t parent, struct kh_init *init)
 {
-        kh_cleanup(kh_closep) int self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        struct kh_proc_stat stat;
         uint64_t mine, its;
-        pid_t parent;
 
-        if (self < 0 || kh_proc_namespace(self, KH_NS_MNT, &mine) < 0 ||
-                kh_proc_stat(self, &stat) < 0)
+        if (kh_proc_namespace(self, KH_NS_MNT, &mine) < 0)
                 return;
-        parent = stat.ppid;
         for (int i = 0; i < 8; i++) {
                 struct kh_init next = { .process = -EBADF };
                 bool hidden;
@@ -146,7 +140,7 @@ static void climb_to_init(int proc, struct kh_init *init)
                 init->pid = next.pid;
                 init->pid_here = i == 0 ? getppid() : 0;
                 init->stat = next.stat;
-                if (is_init_name(next.stat.comm))
+                if (kh_runtime_process(next.stat.comm).is_init)
                         return;
                 if (hidden)
                         break;
@@ -156,16 +150,28 @@ static void climb_to_init(int proc, struct kh_init *init)
 }
 
 /* Without such a namespace only what runs the hook itself can be told: its parent. */
-static void take_parent(int proc, const struct kh_oci_state *state, struct kh_init *init)
+static void take_parent(
+        int proc, pid_t parent, const struct kh_oci_state *state, struct kh_init *init)
 {
-        kh_cleanup(kh_closep) int self = openat(proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        struct kh_proc_stat stat;
-
-        if (self < 0 || kh_proc_stat(self, &stat) < 0 || !open_init(proc, stat.ppid, init))
+        if (!open_init(proc, parent, init))
                 return;
         init->pid_here = getppid();
-        if (state->pid != init->pid_here && !is_init_name(init->stat.comm))
+        if (state->pid != init->pid_here && !kh_runtime_process(init->stat.comm).is_init)
                 close_init(init);
+}
+
+static void find_ancestor(
+        int proc, const struct kh_oci_state *state, bool own_mount_ns, struct kh_init *init)
+{
+        kh_cleanup(kh_closep) int self = open_self(proc);
+        struct kh_proc_stat stat;
+
+        if (self < 0 || kh_proc_stat(self, &stat) < 0)
+                return;
+        if (own_mount_ns)
+                climb_to_init(proc, self, stat.ppid, init);
+        else
+                take_parent(proc, stat.ppid, state, init);
 }
 
 static enum kh_stage stage_in_container(const struct kh_oci_state *state)
@@ -180,8 +186,10 @@ static enum kh_stage stage_in_container(const struct kh_oci_state *state)
 static enum kh_stage stage_on_host(const struct kh_oci_state *state, const struct kh_init *init)
 {
         /* crun's createRuntime and runc's poststart are both "created". */
-        if (state->status == KH_STATUS_CREATED && is_init_name(init->stat.comm) &&
-                strncmp(init->stat.comm, "crun", 4) != 0)
+        struct kh_runtime_process process = kh_runtime_process(init->stat.comm);
+
+        if (state->status == KH_STATUS_CREATED && process.is_init &&
+                !kh_span_eq(process.runtime, KH_SPAN("crun")))
                 return KH_STAGE_POSTSTART;
         return KH_STAGE_CREATE_RUNTIME;
 }
@@ -232,8 +240,5 @@ void kh_find_init(int proc, const struct kh_oci_state *state, enum kh_stage aske
         ret->stage = settle(asked, stage_in_container(state));
         if (ret->stage == KH_STAGE_START_CONTAINER)
                 return;
-        if (mount_ns == KH_YES)
-                climb_to_init(proc, ret);
-        else
-                take_parent(proc, state, ret);
+        find_ancestor(proc, state, mount_ns == KH_YES, ret);
 }

@@ -187,22 +187,24 @@ def test_every_message_is_taken_however_large_its_labels(engine, make, run, view
 
 
 @ONE_ENGINE
-def test_containers_of_every_engine(engine, make, run, base, scratch, token, hook):
-    """Podman's, a runtime's and containerd's containers in one snapshot, asked for by ctr."""
+@pytest.mark.parametrize("asking", ["podman", "containerd"])
+def test_containers_of_every_engine(engine, make, base, scratch, token, asking):
+    """Podman's and containerd's containers in one snapshot, which one of theirs asks for."""
     view = View("machine", token)
     podman, containerd = Podman(view, base, scratch), None
+    options = ("--listener-command", "sleep")
     try:
         containerd = Containerd(view, scratch)
         podman.import_image()
-        podman.hook_at(["poststop"], None)
-        ident, _ = podman.run("--name", "quiet_sun", "--label", f"large={'x' * 100_000}")
-        box = make(STAGES, options=("--listener-command", "sleep"), directory="/run/ctr-bundle")
-        bundle = view.path(box.bundle)
-        bundle.mkdir()
-        (bundle / "config.json").write_bytes(engine.view.path(
-            box.bundle / "config.json").read_bytes().replace(
-                engine.view.cgroup_parent.encode(), view.cgroup_parent.encode()))
+        if asking == "podman":
+            podman.hook_at(["createRuntime"], ["kubearmor-hook", *options])
+        box = make(STAGES if asking == "containerd" else (), options=options,
+                   edit=lambda config: config["linux"].update(
+                       cgroupsPath=view.cgroup_parent + "/ours"))
+        large = f"large={'x' * 100_000}"
+        ident, _ = podman.run("--name", "quiet_sun", "--label", large, "--annotation", large)
         containerd.run("ours", box.bundle)
+        until(lambda: snapshots(view), "a process that waits for the listener")
         with KubeArmor(view.path(SOCKET)) as agent:
             until(lambda: agent.ready, "the whole snapshot")
             assert sorted(agent.history) == sorted(

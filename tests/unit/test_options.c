@@ -61,7 +61,11 @@ static void all_of_them(void **state)
         assert_int_equal(o.exempt_namespaces.n, 2);
         assert_span_equal(o.exempt_namespaces.v[1], "b");
         assert_int_equal(o.listener_commands.n, 1);
+        assert_false(o.snapshot);
         assert_null(o.misunderstood);
+        PARSE(&o, "--snapshot", "1439056");
+        assert_true(o.snapshot);
+        assert_int_equal(o.listener_since, 1439056);
 }
 
 /* An old hook under a newer configuration goes on with what it knows. */
@@ -80,6 +84,8 @@ static void what_is_not_understood_is_passed_over(void **state)
         assert_true(o.fail_closed);
         PARSE(&o, "stray", "--test");
         assert_true(o.test);
+        PARSE(&o, "--snapshot", "now");
+        assert_false(o.snapshot);
         PARSE(&o, "--timeout", "0s");
         assert_int_equal(o.timeout_ns, KH_NS_PER_S);
         PARSE(&o, "--test", "--socket");

@@ -8,6 +8,7 @@
 #include "hookd/core.h"
 #include "hookd/timestamp.h"
 #include "proc/proc.h"
+#include "proc/runtime.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -35,16 +36,6 @@ void kh_sweep_notice(struct kh_sweep *s, const struct kh_entry *e)
 
         if (!kh_list_is_empty(&e->unquiet))
                 kh_timer_advance(&s->timer, kh_clock_ns() + (is_new ? FIRST_LOOK_NS : 0));
-}
-
-/* An init that is still the runtime's own process: runc's and youki's name themselves, crun's is
- * crun. */
-static bool is_a_runtimes(const char *comm)
-{
-        struct kh_span s = kh_span_of(comm);
-
-        return kh_span_starts(s, KH_SPAN("runc:[")) || kh_span_starts(s, KH_SPAN("youki:")) ||
-               kh_span_eq(s, KH_SPAN("crun")) || kh_span_eq(s, KH_SPAN("runc"));
 }
 
 static enum kh_known cgroup_is_empty_at(
@@ -118,7 +109,7 @@ static void look_at_init(struct kh_core *core, struct kh_entry *e)
         if (r == -ENOENT || r == -ESRCH ||
                 (r == 0 && e->start_time && stat.start_time != e->start_time))
                 kh_pidfds_died(&core->pidfds, e);
-        else if (r == 0 && e->state == KH_STATE_CREATED && !is_a_runtimes(stat.comm))
+        else if (r == 0 && e->state == KH_STATE_CREATED && !kh_runtime_process(stat.comm).runtime.p)
                 kh_inventory_started(&core->inventory, e);
 }
 
