@@ -177,7 +177,9 @@ static struct kh_span node_name(bool in_container)
 {
         static struct utsname name;
 
-        return in_container || uname(&name) < 0 ? (struct kh_span){ 0 } : kh_span_of(name.nodename);
+        if (in_container || uname(&name) < 0)
+                return (struct kh_span){ 0 };
+        return kh_span_of(name.nodename);
 }
 
 static void gather_create(struct kh_oci_state *state, const struct kh_hook_options *options,

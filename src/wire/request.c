@@ -106,6 +106,8 @@ int kh_request_read(char *text, size_t n, struct kh_request *ret, struct kh_err 
                 return kh_fail(err, -EINVAL, "the request's containerID is no container id");
         ret->operation = (enum kh_operation)operation;
         /* Ours are in `oci`, where a comma is no separator and annotations are no labels. */
-        kh_kubearmor_take_names(&ret->container, ours ? (struct kh_span){ 0 } : labels);
+        if (ours)
+                labels = (struct kh_span){ 0 };
+        kh_kubearmor_take_names(&ret->container, labels);
         return 0;
 }
