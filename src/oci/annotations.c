@@ -120,16 +120,63 @@ static void read_labels(struct kh_span text, struct kh_pairs *labels, struct kh_
                 kh_oci_read_annotations_text(copy, labels);
 }
 
+/* What the kubelet and CRI-O call a sandbox; Kubernetes lets no container be named so. */
+static bool is_named_sandbox(const struct kh_container *c)
+{
+        return kh_span_eq(c->name, KH_SPAN("POD"));
+}
+
+static struct kh_span take_part(struct kh_span *rest)
+{
+        const char *end = memchr(rest->p, '_', rest->n);
+        size_t n = end ? (size_t)(end - rest->p) : rest->n;
+        struct kh_span part = { rest->p, n };
+
+        *rest = kh_span_from(*rest, end ? n + 1 : n);
+        return part;
+}
+
+/*
+ * The kubelet's labels are on the kubelet's containers only. What any client of the CRI calls a
+ * container CRI-O keeps as k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT. Kubernetes allows no underscore
+ * in a part: a name with more of them tells nothing.
+ */
+static void identify_by_crio_name(struct kh_container *c)
+{
+        struct kh_span rest = kh_pairs_get(&c->annotations, KH_SPAN(CRIO "Name"));
+        unsigned separators = 0;
+
+        for (size_t i = 0; i < rest.n; i++)
+                separators += rest.p[i] == '_';
+        if (separators != 5 || !kh_span_eq(take_part(&rest), KH_SPAN("k8s")))
+                return;
+        c->name = take_part(&rest);
+        c->pod_name = take_part(&rest);
+        c->pod_namespace = take_part(&rest);
+        c->pod_uid = take_part(&rest);
+}
+
+/*
+ * In a sandbox's annotations those of the pod, which its creator chooses, take the place of CRI-O's
+ * own, though not of its labels.
+ */
 static void identify_crio(struct kh_container *c, struct kh_buf *scratch)
 {
         const struct kh_pairs *a = &c->annotations;
 
         identify_kubelet(c, a);
-        take_type(a, KH_SPAN(CRIO "ContainerType"), KH_SPAN("sandbox"), c);
-        take(a, KH_SPAN(CRIO "SandboxID"), &c->sandbox_id);
         take(a, KH_SPAN(CRIO "ImageName"), &c->image);
         take(a, KH_SPAN(CRIO "Image"), &c->image);
         read_labels(kh_pairs_get(a, KH_SPAN(CRIO "Labels")), &c->labels, scratch);
+        if (is_named_sandbox(c)) {
+                c->name = (struct kh_span){ 0 };
+                c->type = KH_TYPE_SANDBOX;
+                c->sandbox_id = c->id;
+                return;
+        }
+        take_type(a, KH_SPAN(CRIO "ContainerType"), KH_SPAN("sandbox"), c);
+        take(a, KH_SPAN(CRIO "SandboxID"), &c->sandbox_id);
+        identify_by_crio_name(c);
 }
 
 /* Podman borrows some of CRI-O's keys for the members of its pods. */
@@ -146,8 +193,7 @@ static void identify_docker(struct kh_container *c, const struct kh_pairs *pairs
         take(pairs, KH_SPAN("io.kubernetes.sandbox.id"), &c->sandbox_id);
         if (c->type == KH_TYPE_SANDBOX) {
                 c->sandbox_id = c->id;
-                /* "POD", which is what the kubelet calls the sandbox, names no container. */
-                if (kh_span_eq(c->name, KH_SPAN("POD")))
+                if (is_named_sandbox(c))
                         c->name = (struct kh_span){ 0 };
         }
 }

@@ -94,6 +94,57 @@ static void what_crio_writes(void **state)
         assert_span_equal(kh_pairs_get(&c.labels, KH_SPAN("io.kubernetes.pod.name")), "web-7d4b9c");
 }
 
+/* For another client than the kubelet, whose labels it lacks; its pod's annotations lie. */
+static void what_crio_itself_knows(void **state)
+{
+        const struct kh_span bundle =
+                KH_SPAN("/run/containers/storage/overlay-containers/9ad7/userdata");
+
+        (void)state;
+        assert_int_equal(read_config(fixture_recorded("config-crio-1.37.0.json"), bundle), 0);
+        assert_int_equal(kh_oci_dialect(bundle, &c.annotations), KH_DIALECT_CRIO);
+        identify(KH_DIALECT_CRIO);
+        assert_int_equal(c.type, KH_TYPE_CONTAINER);
+        assert_span_equal(c.name, "web");
+        assert_span_equal(c.pod_name, "web-7d4b9c");
+        assert_span_equal(c.pod_namespace, "shop");
+        assert_span_equal(c.pod_uid, "0e5a8f0c-61d4-4a5e-8f9b-2f6f2f0c9a11");
+        assert_span_equal(c.image, "registry.example/shop/web:1.2");
+
+        assert_int_equal(
+                read_config(fixture_recorded("config-crio-1.37.0-sandbox.json"), bundle), 0);
+        identify(KH_DIALECT_CRIO);
+        assert_int_equal(c.type, KH_TYPE_SANDBOX);
+        assert_null(c.name.p);
+        assert_span_equal(c.pod_name, "web-7d4b9c");
+        assert_span_equal(c.pod_namespace, "shop");
+        assert_span_equal(c.pod_uid, "0e5a8f0c-61d4-4a5e-8f9b-2f6f2f0c9a11");
+        assert_span_equal(c.image, "localhost/pause:1");
+}
+
+static void assert_crio_name(const char *name, const char *container)
+{
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                "{\"process\":{},\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"container\","
+                "\"io.kubernetes.cri-o.Name\":\"%s\",\"io.kubernetes.container.name\":\"label\"}}",
+                name);
+        read_good(text);
+        identify(KH_DIALECT_CRIO);
+        assert_true(kh_span_eq(c.name, kh_span_of(container)));
+}
+
+static void a_name_of_other_parts_tells_nothing(void **state)
+{
+        (void)state;
+        assert_crio_name("k8s_web_pod_shop_uid_0", "web");
+        assert_crio_name("k8s_we_b_pod_shop_uid_0", "label");
+        assert_crio_name("k8s_web_pod_shop_0", "label");
+        assert_crio_name("k9s_web_pod_shop_uid_0", "label");
+        assert_crio_name("", "label");
+}
+
 static void what_podman_writes(void **state)
 {
         const struct kh_span bundle =
@@ -218,6 +269,8 @@ int main(void)
                 cmocka_unit_test(what_runc_spec_writes),
                 cmocka_unit_test(what_containerds_cri_plugin_writes),
                 cmocka_unit_test(what_crio_writes),
+                cmocka_unit_test(what_crio_itself_knows),
+                cmocka_unit_test(a_name_of_other_parts_tells_nothing),
                 cmocka_unit_test(what_podman_writes),
                 cmocka_unit_test(cut_anywhere_it_tells_nothing),
                 cmocka_unit_test(keys_of_two_runtimes_are_believed_by_the_bundle_alone),
