@@ -402,6 +402,7 @@ static int make_directory(
         if (!record)
                 return kh_fail(err, -ENOMEM, "out of memory");
         record->owners |= 1U << owner;
+        kh_journal_stamp(record);
         r = kh_journal_write(j, record, err);
         if (r < 0)
                 return r;

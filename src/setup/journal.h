@@ -48,7 +48,7 @@ struct kh_record {
         unsigned awaits; /* of a program: whose daemons may call it until they are restarted */
         char *path;      /* resolved */
         struct kh_text base, after;
-        uint64_t changed_ns; /* boot time of the last change of the file; 0: all have read it */
+        uint64_t changed_ns; /* boot time of its last change; 0: all have read it */
         char boot_id[40];    /* of the boot that this was in */
 };
 

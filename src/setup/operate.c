@@ -91,10 +91,16 @@ bool kh_needs_reload(const struct kh_instance *i, const struct kh_plan *plan)
         return false;
 }
 
+/* Whether an edit is one that the daemon has not taken notice of. */
+static bool is_unread(const struct kh_instance *i, const struct kh_edit *e)
+{
+        return !kh_has_read(i, kh_format_is_loaded(e->format) ? e->record : e->directory);
+}
+
 bool kh_is_waiting(const struct kh_view *view)
 {
         for (const struct kh_edit *e = view->plan.edits; e; e = e->next) {
-                if (kh_format_is_loaded(e->format) && !kh_has_read(view->instance, e->record))
+                if (is_unread(view->instance, e))
                         return true;
         }
         return false;

@@ -57,8 +57,10 @@ struct kh_edit {
         mode_t mode;
         struct kh_text current, base, after;
         const struct kh_record *record; /* NULL: there is none */
-        bool is_stuck;                  /* to be undone, but nobody can tell what of it is ours */
-        bool is_held;                   /* to be undone, but for what containers need */
+        /* of a file that counts if its directory was made before its daemon started; or NULL */
+        const struct kh_record *directory;
+        bool is_stuck; /* to be undone, but nobody can tell what of it is ours */
+        bool is_held;  /* to be undone, but for what containers need */
 };
 
 struct kh_plan {

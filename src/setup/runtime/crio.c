@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CRI-O watches its directories: what appears there holds for the next container. It reads its
- * configuration at its start only.
+ * CRI-O watches the directories that it finds at its start: what appears there holds for the next
+ * container. It reads its configuration at its start only.
  */
 #include "base/cleanup.h"
 #include "setup/detect.h"

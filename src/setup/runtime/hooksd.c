@@ -85,6 +85,16 @@ static const char *choose(const struct kh_host *root, const struct kh_hooks_dirs
         return NULL;
 }
 
+/* NULL: it was there before us. */
+static const struct kh_record *find_directory(const struct kh_setup *s, const char *path)
+{
+        char directory[PATH_MAX];
+
+        (void)snprintf(
+                directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+        return kh_journal_find(&s->journal, directory);
+}
+
 static int plan_file(struct kh_setup *s, enum kh_owner owner, const char *directory,
         const struct kh_stage_hook *hook, struct kh_plan *plan, struct kh_err *err)
 {
@@ -96,6 +106,9 @@ static int plan_file(struct kh_setup *s, enum kh_owner owner, const char *direct
         e = kh_plan_edit(s, plan, owner, KH_FORMAT_OWN, path, err);
         if (!e)
                 return err->code;
+        /* It watches those that it finds when it starts; Podman looks each time. */
+        if (owner == KH_OWNER_CRIO)
+                e->directory = find_directory(s, e->path);
         kh_text_printf(&e->after,
                 "{\n"
                 "  \"version\": \"1.0.0\",\n"
