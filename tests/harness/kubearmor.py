@@ -8,6 +8,7 @@ known container is not created again, and what it does not know is passed over.
         agent.history       # [("create" | "delete", detached, id), ...]: what it took, in order
         agent.hang()        # neither accepts, reads nor answers, as a stopped process ...
         agent.resume()      # ... until now
+        agent.closes = False  # leaves the end of a connection whose peer has ended to that
         agent.hang_up()     # its connections break; it goes on
         agent.stop()        # its end; with leave_socket=True as by SIGKILL. Another one knows nothing
 """
@@ -60,6 +61,7 @@ class KubeArmor:
         self.history = []
         self.failures = []  # a message that KubeArmor could not take; stop() asks for none
         self.ready = False
+        self.closes = True
         self.accepted = 0  # connections
         self._path = path
         self._lock = threading.Lock()
@@ -134,9 +136,10 @@ class KubeArmor:
             self.failures.append(f"{error!r} of {raw!r}")
         finally:
             self.ready |= detached
-            self._connections.discard(connection)
-            _end(connection)
-            connection.close()
+            if self.closes:
+                self._connections.discard(connection)
+                _end(connection)
+                connection.close()
 
     def _answer(self, connection, raw):
         """Whether it was a detached message."""

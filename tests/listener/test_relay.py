@@ -72,6 +72,16 @@ def check_history(agent):
         (known.add if what == "create" else known.discard)(ident)
 
 
+def test_one_that_never_closes_goes_live_as_well(node):
+    node.start("a")
+    agent = node.kubearmor()
+    agent.closes = False
+    live(node)
+    node.start("b")
+    knows(agent, "a", "b")
+    check_history(agent)
+
+
 def test_one_that_comes_late_gets_the_snapshot_first(node):
     a, _ = node.start("a"), node.start("b")
     assert state(node) == "waiting"

@@ -197,8 +197,7 @@ static void end_snapshot(struct kh_relay *r)
                 return;
         }
         r->phase = KH_RELAY_ENDING;
-        r->answer_by_ns = kh_clock_ns() + ANSWER_NS;
-        kh_timer_set(&r->timer, r->answer_by_ns);
+        kh_timer_set(&r->timer, kh_clock_ns() + READY_NS);
 }
 
 static void go_on(struct kh_relay *r)
@@ -269,6 +268,14 @@ static void read_answer(struct kh_relay *r)
 
 static void connect_to_peer(struct kh_relay *r);
 
+static void snapshot_taken(struct kh_relay *r)
+{
+        r->synced = true;
+        r->snapshots++;
+        hang_up(r);
+        connect_to_peer(r);
+}
+
 static void on_ready(void *arg, uint32_t events)
 {
         struct kh_relay *r = arg;
@@ -279,10 +286,7 @@ static void on_ready(void *arg, uint32_t events)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
         if (n == 0 && r->phase == KH_RELAY_ENDING) {
-                r->synced = true;
-                r->snapshots++;
-                hang_up(r);
-                connect_to_peer(r);
+                snapshot_taken(r);
         } else if (n <= 0) {
                 fail(r, n == 0 ? "it hung up" : kh_strerror(errno));
         } else {
@@ -378,7 +382,9 @@ static void on_timer(void *arg)
 
         if (r->phase == KH_RELAY_WAITING)
                 connect_to_peer(r);
-        else if ((r->awaiting || r->phase == KH_RELAY_ENDING) && kh_clock_ns() >= r->answer_by_ns)
+        else if (r->phase == KH_RELAY_ENDING) /* it never closes, and has had its time */
+                snapshot_taken(r);
+        else if (r->awaiting && kh_clock_ns() >= r->answer_by_ns)
                 fail(r, r->refused ? "it is not ready" : "it does not answer");
         else if (r->refused)
                 send_message(r);
