@@ -64,7 +64,7 @@ int kh_format_hold(enum kh_format format, struct kh_span text, const struct kh_t
 
         if (format == KH_FORMAT_DOCKER)
                 return kh_docker_strip_default(text, kh_text_view(base), ret, err);
-        if (format != KH_FORMAT_WRAPPER)
+        if (format != KH_FORMAT_WRAPPER && format != KH_FORMAT_LOADED)
                 return -ENOTSUP;
         return kh_json_remove(text, &hooks, ret, err) < 0 ? err->code : 0;
 }

@@ -27,8 +27,8 @@ static inline bool kh_format_is_loaded(enum kh_format format)
 }
 
 /*
- * TEXT with as little of ours as containers that were made with our runtime can do with; -ENOTSUP
- * for what none of them needs.
+ * TEXT, a JSON document, with as little of ours as whoever names the file can do with; -ENOTSUP for
+ * what nobody needs. BASE is asked for of KH_FORMAT_DOCKER only.
  */
 int kh_format_hold(enum kh_format format, struct kh_span text, const struct kh_text *base,
         struct kh_text *ret, struct kh_err *err);

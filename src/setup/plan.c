@@ -197,6 +197,73 @@ static bool goes(const struct kh_record *record, unsigned owners)
         return (record->owners & ~owners) == 0;
 }
 
+/* What FILE will hold when PLAN is done names it. */
+static bool names(
+        const struct kh_setup *s, const struct kh_plan *plan, const char *file, const char *name)
+{
+        const struct kh_edit *e = find_edit(plan, file);
+        struct kh_text text = { 0 };
+        bool does;
+
+        if (e)
+                return e->after.p && memmem(e->after.p, e->after.n, name, strlen(name));
+        does = kh_host_read(&s->root, file, &text, NULL) == 0 && text.p &&
+               memmem(text.p, text.n, name, strlen(name));
+        kh_text_done(&text);
+        return does;
+}
+
+/* Which configuration in DIRECTORY, "" when none does. */
+static void find_namer(const struct kh_setup *s, const struct kh_plan *plan, const char *directory,
+        const char *name, char *ret)
+{
+        kh_cleanup(kh_freep) struct kh_names *files = malloc(sizeof(*files));
+        bool found = false;
+
+        if (files && kh_host_list(&s->root, directory, files, NULL) == 0) {
+                for (unsigned i = 0; i < files->n && !found; i++)
+                        found = kh_span_ends(kh_span_of(files->v[i]), KH_SPAN(".toml")) &&
+                                kh_path_join(ret, directory, files->v[i]) &&
+                                names(s, plan, ret, name);
+                kh_names_done(files);
+        }
+        if (!found)
+                *ret = '\0';
+}
+
+/*
+ * Tools that add a runtime copy the table of another, base specification and all. Without that file
+ * the daemon would not serve Kubernetes from its next start on: so it stays for them, less our hooks.
+ */
+static int hold_named(
+        struct kh_setup *s, struct kh_edit *spec, struct kh_plan *plan, struct kh_err *err)
+{
+        char directory[PATH_MAX], drop_ins[PATH_MAX], namer[PATH_MAX];
+        const char *name = strrchr(spec->path, '/');
+
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(name - spec->path), spec->path);
+        find_namer(s, plan, directory, name, namer);
+        if (!*namer && kh_path_join(drop_ins, directory, "conf.d"))
+                find_namer(s, plan, drop_ins, name, namer);
+        if (!*namer)
+                return 0;
+        if (kh_format_hold(spec->format, kh_text_view(&spec->current), NULL, &spec->after, err) < 0)
+                return err->code;
+        spec->is_held = true;
+        kh_text_printf(&plan->notes,
+                "'%s' stays, without the hooks: '%s' names it; see to that, then uninstall again\n",
+                spec->path, namer);
+        return 0;
+}
+
+/* A base specification that we made, for containerd itself; others' configurations are rendered. */
+static bool is_own_spec(const struct kh_edit *e)
+{
+        return e->format == KH_FORMAT_LOADED && e->current.p && !e->after.p &&
+               !(e->owners & ~(1U << KH_OWNER_CONTAINERD)) &&
+               kh_span_ends(kh_span_of(e->path), KH_SPAN(".json"));
+}
+
 int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, struct kh_err *err)
 {
         for (struct kh_record *r = s->journal.records; r; r = r->next) {
@@ -218,6 +285,10 @@ int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, stru
                                              &e->after, err) == 0;
                 if (!e->is_held)
                         e->after = kh_text_of(kh_text_view(e->is_stuck ? &e->current : &e->base));
+        }
+        for (struct kh_edit *e = plan->edits; e; e = e->next) {
+                if (is_own_spec(e) && hold_named(s, e, plan, err) < 0)
+                        return err->code;
         }
         return 0;
 }

@@ -99,6 +99,26 @@ def test_what_others_change_stays(node):
     assert config.read_text() == "version = 2\n# theirs\nroot = \"/var/lib/containerd\"\n"
 
 
+def test_a_base_specification_that_somebody_copied_stays_until_it_is_not_named(node):
+    node.path(CONFIG).write_text('version = 2\n')
+    before = node.files()
+    node.install("--runtime", "containerd")
+    copy = node.path("/etc/containerd/conf.d/99-other.toml")
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text('[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other]\n'
+                    f'base_runtime_spec = "{SPEC}"\n')
+    for _ in range(2):
+        code, _, err = node.hookctl("uninstall", check=False)
+        assert code == 1 and "conf.d/99-other.toml' names it" in err
+        spec = json.loads(node.path(SPEC).read_text())
+        assert spec["mounts"] and "hooks" not in spec
+        assert node.path(CONFIG).read_text() == 'version = 2\n'
+    copy.unlink()
+    copy.parent.rmdir()
+    node.hookctl("uninstall")
+    assert node.files() == before
+
+
 def test_a_base_specification_that_is_there_already(node):
     """It gets the hooks, behind its own; the key stays."""
     theirs = {"ociVersion": "1.0.2", "hooks": {"createRuntime": [{"path": "/bin/true"}]}}
