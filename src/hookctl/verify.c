@@ -60,7 +60,10 @@ static void check_runtime(struct checks *checks, const struct kh_view *v)
                               : "nothing is set up");
         if (is_set && kh_runtimes[v->instance->owner].why)
                 add(checks, name, "its daemon has read them", !kh_is_waiting(v), "%s",
-                        kh_is_waiting(v) ? "it runs since before the change: restart it" : "");
+                        !kh_is_waiting(v) ? ""
+                        : kh_runtimes[v->instance->owner].signal
+                                ? "a reload by others cannot be seen: 'install --restart' does one"
+                                : "it runs since before the change: restart it");
 }
 
 /*
