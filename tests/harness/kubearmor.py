@@ -100,6 +100,8 @@ class KubeArmor:
         self.hang_up()
         self.resume()
         self._thread.join(30)
+        for connection in list(self._connections):
+            connection.close()
         if not leave_socket:
             self._path.unlink(missing_ok=True)
         assert not self.failures, self.failures
