@@ -159,26 +159,32 @@ static const struct kh_entry *who_is_there(const struct kh_relay *r, const struc
         return any;
 }
 
+static void begin(struct kh_relay *r, struct kh_item *item, enum kh_operation operation,
+        uint64_t serial, uint64_t digest)
+{
+        r->item = item;
+        r->operation = operation;
+        kh_ledger_tell(&r->ledger, item, serial, digest);
+        say(r);
+}
+
 /* Says the next thing that is to be said of ITEM, if there is any. */
 static void update(struct kh_relay *r, struct kh_item *item)
 {
         const struct kh_entry *e = who_is_there(r, item);
-        bool is_known = kh_item_is_known(item);
         uint64_t digest = e ? compose_create(r, e) : 0;
 
-        if (!is_known && !e) {
-                kh_ledger_forget(&r->ledger, item);
-                return;
-        }
         if (e && !item->unsure && item->serial == e->serial && item->digest == digest)
                 return;
-        /* It ignores a create of an id that it knows: what changed has to be deleted first. */
-        r->operation = is_known ? KH_OP_DELETE : KH_OP_CREATE;
-        r->item = item;
-        if (is_known)
+        if (kh_item_is_known(item)) {
+                /* It ignores a create of an id that it knows: what changed is deleted first. */
                 compose_delete(r, kh_item_id(item));
-        kh_ledger_tell(&r->ledger, item, is_known ? 0 : e->serial, is_known ? 0 : digest);
-        say(r);
+                begin(r, item, KH_OP_DELETE, 0, 0);
+        } else if (e) {
+                begin(r, item, KH_OP_CREATE, e->serial, digest);
+        } else {
+                kh_ledger_forget(&r->ledger, item);
+        }
 }
 
 /*
