@@ -118,8 +118,8 @@ static int score_process(const struct kh_setup *s, int proc, int process)
         static const char *const places[] = { "root/.", "root/etc", "root/run" };
 
         for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-                kh_cleanup(kh_closep) int ours = kh_host_openat(
-                        &s->root, places[i] + strlen("root"), O_PATH | O_DIRECTORY);
+                kh_cleanup(kh_closep) int ours =
+                        kh_host_openat(&s->root, places[i] + strlen("root"), O_PATH | O_DIRECTORY);
 
                 if (ours < 0 || !is_same(process, places[i], ours, "."))
                         return 0;
