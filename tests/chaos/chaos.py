@@ -261,9 +261,13 @@ class Chaos:
             if slot.ident:
                 slot.driver.delete(slot)
                 slot.state = ABSENT
-        # What its engine has lost sight of.
-        for processes in self.kernel.containers().values():
-            _kill(*(p.pid for p in processes))
+
+        def empty():
+            """Engines have lost sight of some."""
+            left = self.kernel.containers()
+            _kill(*(p.pid for processes in left.values() for p in processes))
+            return not left
+        until(empty, "nothing runs")
 
     def story(self, idents):
         """All that is known of these containers."""
