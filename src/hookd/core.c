@@ -245,6 +245,18 @@ static void correct_namespaces(const struct kh_core *core, struct kh_container *
                         c->pid);
 }
 
+/* Whether the init whose pidfd is foreign to our pid namespace is in the host's procfs, mounted. */
+static bool is_in_hosts_proc(const struct kh_core *core, const struct kh_told *told)
+{
+        const struct kh_container *c = &told->request->container;
+        kh_cleanup(kh_closep) int process = -EBADF;
+
+        if (told->pidfd_pid != 0 || !core->sees_host || core->proc_is_ours || !c->start_time)
+                return false;
+        process = open_init(core, c);
+        return process >= 0;
+}
+
 /* False when what was told contradicts the kernel. */
 static bool find_init(
         struct kh_core *core, struct kh_told *told, char room[KH_CGROUP_FILE_MAX], struct init *ret)
@@ -262,7 +274,8 @@ static bool find_init(
                         c->pid = (uint32_t)told->pidfd_pid;
                 if (is_our_number && c->pid && told->pidfd_pid != (int)c->pid)
                         return false;
-                ret->pid_is_ours = is_our_number && c->pid && core->proc_is_ours;
+                ret->pid_is_ours = (is_our_number && c->pid && core->proc_is_ours) ||
+                                   is_in_hosts_proc(core, told);
                 correct_namespaces(core, c, pidfd);
                 ret->alive = told->pidfd_pid == -ESRCH || kh_pidfd_is_dead(pidfd) ? KH_NO : KH_YES;
                 if (ret->pid_is_ours && ret->alive == KH_YES && lacks_facts(c))

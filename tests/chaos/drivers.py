@@ -113,8 +113,9 @@ class Tasks:
     def delete(self, slot):
         def gone():
             self._ctr.kill(slot.ident)
-            return slot.ident not in self._ctr("task", "ls", "--quiet").split()
-        until(gone, "containerd notices that a shim was killed")
+            return not any(slot.ident in (self._ctr(what, "ls", "--quiet", check=False) or slot.ident)
+                           for what in ("task", "container"))
+        until(gone, "containerd has noticed that a shim was killed")
 
     def monitor(self, slot):
         return kernel.find("containerd-shim-runc-v2", "-id", slot.ident)

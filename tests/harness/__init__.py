@@ -14,6 +14,12 @@ HOOKD = Path(os.environ.get("KH_HOOKD", BUILD / "main/src/hookd/kubearmor-hookd"
 HOOKCTL = Path(os.environ.get("KH_HOOKCTL", BUILD / "main/src/hookctl/kubearmor-hookctl"))
 WRAPPER = BUILD / "static/src/wrapper/kubearmor-runtime"
 
+
+def on_kernel(version):
+    """What to put before the listener's command line, so that it meets a kernel of that version."""
+    return [BUILD / "main/tests/unit/old-kernel", version] if version else []
+
+
 # Detects a hang, and asserts nothing about speed: a loaded machine stays far below it.
 HANG_S = 60.0
 

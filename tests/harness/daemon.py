@@ -76,11 +76,14 @@ class Subscriber:
 
 
 class Daemon:
-    """kubearmor-hookd with its default paths; OPTIONS are added to its own."""
+    """kubearmor-hookd with its default paths; OPTIONS are added to its own, PREFIX executes it, or
+    FORKS and executes it."""
 
-    def __init__(self, view, program, scratch, options=("--no-discovery",)):
+    def __init__(self, view, program, scratch, options=("--no-discovery",), prefix=(),
+                 forks=False):
         self._view = view
-        self._program = program
+        self._command = [*prefix, program]
+        self._forks = forks
         self._log = scratch / "hookd.log"
         self._options = options
         self._process = None
@@ -91,11 +94,12 @@ class Daemon:
         read_end, write_end = os.pipe()
         with open(self._log, "ab") as log:
             self._process = self._view.popen(
-                [self._program, "--ready-fd", write_end, *self._options],
+                [*self._command, "--ready-fd", write_end, *self._options],
                 stdout=log, stderr=subprocess.STDOUT, pass_fds=[write_end])
         os.close(write_end)
         try:
-            os.read(read_end, 1)  # its end: ready, or dead
+            if not self._forks:  # else its parent keeps the other end
+                os.read(read_end, 1)  # its end: ready, or dead
         finally:
             os.close(read_end)
         ready = self._view.path(EVENTS_SOCKET)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 from contextlib import contextmanager
 
-from harness import HANG_S, HOOKD, until
+from harness import HANG_S, HOOKD, on_kernel, until
 from harness.daemon import Subscriber, _validator
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER = 0x00020000, 0x20000000, 0x10000000
@@ -164,7 +164,7 @@ class Listener:
         self._schema = _validator()
 
     def command(self):
-        return [*self.prefix, HOOKD, "--socket", self.hook, "--events", self.events,
+        return [*self.prefix, *on_kernel(os.environ.get("KH_KERNEL")), HOOKD, "--socket", self.hook, "--events", self.events,
                 "--spool", self.spool, "--no-discovery", *self.options]
 
     def start(self):

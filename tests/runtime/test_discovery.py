@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness import DISCOVER, HOOKD, observe, until
+from harness import DISCOVER, HOOKD, observe, on_kernel, until
 from harness.daemon import Daemon
 from harness.engines import Containerd, Docker
 from harness.podman import Podman
@@ -227,3 +228,83 @@ def test_a_hooks_container_is_told_of_once(engine, make, watching):
     engine.delete(first.id)
     subscriber.wait(first.id, "removed")
     assert watching.status()["containers"]["missedByHook"] == 1
+
+
+def test_what_is_new_while_the_listener_hangs_is_found(engine, make, watching):
+    """More than the kernel keeps of notifications: some are lost, and a scan makes up for them."""
+    subscriber = watching.subscribe()
+    watching.send_signal(signal.SIGSTOP)
+    box = make(())
+    engine.create(box.id, box.bundle)
+    queue = max(int(Path(f"/proc/sys/fs/{kind}/max_queued_events").read_text())
+                for kind in ("fanotify", "inotify"))
+    place = engine.view.path(f"/run/{engine.name}")
+    for number in range(queue + 1):
+        (place / f"left-{number}").touch()  # a plain file is no container
+    last = make(())
+    engine.create(last.id, last.bundle)
+    watching.send_signal(signal.SIGCONT)
+    for one in box, last:
+        subscriber.wait(one.id, "created")
+
+
+# Its own /run and /sys are empty, but for the sockets' directory; the host's root is elsewhere.
+ELSEWHERE = """
+set -e
+mkdir -p /run/kubearmor
+mount --rbind / "$1"
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /sys
+mkdir /run/kubearmor
+mount --bind "$1/run/kubearmor" /run/kubearmor
+[ "$(readlink /proc/self)" = "$$" ] || mount -t proc proc /proc
+host=$1 program=$2
+shift 2
+exec "$program" --host-root "$host" "$@"
+"""
+
+
+@pytest.mark.parametrize("pids", ((), ("--pid", "--fork", "--kill-child=KILL")),
+                         ids=("hosts-pids", "own-pids"))
+def test_a_listener_to_whom_the_host_is_mounted(engine, make, expected, base, scratch, pids):
+    host = scratch / "host"
+    host.mkdir()
+    before = make(())
+    engine.create(before.id, before.bundle)
+    with Daemon(engine.view, base / HOOKD.name, scratch, (), prefix=(
+            "unshare", "--mount", "--propagation", "private", *pids, "sh", "-c", ELSEWHERE, "sh",
+            host), forks=bool(pids)) as daemon:
+        subscriber = daemon.subscribe()
+        after, hooked = make(()), make(["createRuntime", "poststop"])
+        for box in after, hooked:
+            engine.create(box.id, box.bundle)
+            subscriber.wait(box.id, "created")
+        for box in before, after, hooked:
+            told = {**subscriber.events(box.id)[0]["container"]}
+            seen = expected(box, told.get("stage", "none"))
+            for member in "createdAt", "state", "source":
+                del told[member]
+            observe.same({"stage": "none", **told}, seen)
+            engine.start(box.id)
+            subscriber.wait_state(box.id, "running")
+            engine.kill(box.id)
+            assert subscriber.wait(box.id, "removed")["reason"] == "exited"
+        daemon.stop(signal.SIGKILL if pids else signal.SIGTERM)
+
+
+@pytest.mark.parametrize("version", ("5.4", "6.8"))
+def test_on_an_older_kernel(engine, make, expected, base, scratch, version):
+    with Daemon(engine.view, base / HOOKD.name, scratch, (), on_kernel(version)) as daemon:
+        subscriber = daemon.subscribe()
+        hooked, plain = make(["createRuntime", "poststop"]), make(())
+        for box, source in (hooked, "hook"), (plain, "discovery"):
+            engine.create(box.id, box.bundle)
+            assert subscriber.wait(box.id, "created")["source"] == source
+            told = {**subscriber.events(box.id)[0]["container"]}
+            for member in "createdAt", "state", "source":
+                del told[member]
+            observe.same({"stage": "none", **told}, expected(box, told.get("stage", "none")))
+            engine.start(box.id)
+            subscriber.wait_state(box.id, "running")
+            engine.kill(box.id)
+            subscriber.wait(box.id, "removed")

@@ -85,14 +85,24 @@ def test_a_late_delete_of_a_dead_container_tells_nothing_new(engine, make, daemo
     one_life(subscriber.events(box.id))
 
 
-def test_children_that_outlive_init_keep_the_container(engine, make, view, daemon):
-    """With the host's pid namespace the kernel does not kill them with their init."""
-    if view.v2_mount is None:
-        pytest.skip("no unified cgroup hierarchy is mounted: nothing tells when a cgroup is empty")
+@pytest.mark.parametrize("joined", (False, True), ids=("hosts", "joined"))
+@pytest.mark.parametrize("version", (1, 2))
+def test_children_that_outlive_init_keep_the_container(engine, make, view, daemon, version, joined):
+    """In a pid namespace of others the kernel does not kill them with their init."""
+    pids = "host"
+    if version == 1:
+        if view.layout == "v2":
+            pytest.skip("version 1 of cgroups is not there")
+        view.run(["umount", "/sys/fs/cgroup/unified"])
+    if joined:
+        other = make(())
+        engine.create(other.id, other.bundle)
+        pids = f"/proc/{engine.pid(other.id)}/ns/pid"
     subscriber = daemon.subscribe()
-    box = make(STAGES, pid_namespace="host", process={"args": list(INIT_AND_CHILD)})
+    box = make(STAGES, pid_namespace=pids, process={"args": list(INIT_AND_CHILD)})
     pid = start(engine, box)
-    procs = view.v2_mount / box.config["linux"]["cgroupsPath"].lstrip("/") / "cgroup.procs"
+    hierarchy = view.v2_mount if version == 2 else view.path("/sys/fs/cgroup/pids")
+    procs = hierarchy / box.config["linux"]["cgroupsPath"].lstrip("/") / "cgroup.procs"
     until(lambda: len(procs.read_text().split()) == 2, "init and its child run")
     os.kill(pid, signal.SIGKILL)
     subscriber.wait_state(box.id, "exited")

@@ -75,7 +75,7 @@ struct kh_entry {
 
         /* The owner's of the inventory, who finds them kept when an entry moves. */
         uint8_t looks;    /* how often somebody looked since it became unquiet */
-        bool pid_is_ours; /* PID was seen to be its init's in our own pid namespace */
+        bool pid_is_ours; /* PID was seen to be its init's, in the procfs that we look at */
         bool polled;      /* nothing will tell of its init's death: it stays unquiet */
         uint64_t look_at_ns;
         uint64_t exited_ns; /* since when it is exited and its cgroup cannot be looked at */

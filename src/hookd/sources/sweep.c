@@ -17,6 +17,8 @@
 /* Most containers run for good some ten milliseconds after their hooks. */
 #define FIRST_LOOK_NS (50 * KH_NS_PER_MS)
 #define LAST_LOOK_NS  (5 * KH_NS_PER_S)
+/* Of an init of whose death nothing else tells. */
+#define LAST_LOOK_POLLED_NS (1 * KH_NS_PER_S)
 /* Looks that are due within this are done at once, so that a burst of starts is one wake-up. */
 #define SLACK_NS (20 * KH_NS_PER_MS)
 /* How long a container is `exited` whose cgroup cannot be looked at, should poststop never come. */
@@ -116,10 +118,11 @@ static void look_at_init(struct kh_core *core, struct kh_entry *e)
 static void schedule(struct kh_entry *e, uint64_t now)
 {
         uint64_t delay = FIRST_LOOK_NS << (e->looks < 8 ? e->looks : 8);
+        uint64_t last = e->polled ? LAST_LOOK_POLLED_NS : LAST_LOOK_NS;
 
         if (e->looks < UINT8_MAX)
                 e->looks++;
-        e->look_at_ns = now + (delay < LAST_LOOK_NS ? delay : LAST_LOOK_NS);
+        e->look_at_ns = now + (delay < last ? delay : last);
 }
 
 static void look_at(struct kh_core *core, struct kh_entry *e, uint64_t now)
