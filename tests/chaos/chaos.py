@@ -162,6 +162,7 @@ class Chaos:
     def _kill_monitor(self, slot, random):
         _kill(*slot.driver.monitor(slot))
         slot.state = OVER
+        slot.spoilt += 1
 
     def _book(self, slot, begun, disturbed=False):
         init = self.kernel.init(slot.ident)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from chaos import kernel
-from harness import bundle, until
+from harness import bundle
 from harness.engines import IMAGE as DOCKER_IMAGE
 from harness.podman import IMAGE as PODMAN_IMAGE
 from harness.runtime import Runtime
@@ -31,7 +31,7 @@ class Slot:
     state: str = ABSENT
     ident: str = None  # of the container that is or was last there
     ids: set = field(default_factory=set)
-    spoilt: int = 0  # how many ids were left with what a killed runtime had begun
+    spoilt: int = 0  # how many ids were left with what a killed runtime or monitor had begun
 
     def own_id(self):
         return f"chaos-{self.name}-{self.spoilt}"
@@ -111,11 +111,7 @@ class Tasks:
         self._ctr("task", "start", "--detach", slot.ident)
 
     def delete(self, slot):
-        def gone():
-            self._ctr.kill(slot.ident)
-            return not any(slot.ident in (self._ctr(what, "ls", "--quiet", check=False) or slot.ident)
-                           for what in ("task", "container"))
-        until(gone, "containerd has noticed that a shim was killed")
+        self._ctr.kill(slot.ident)
 
     def monitor(self, slot):
         return kernel.find("containerd-shim-runc-v2", "-id", slot.ident)

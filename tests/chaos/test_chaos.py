@@ -25,7 +25,7 @@ from harness.engines import Containerd, Docker
 from harness.podman import Podman
 from harness.view import View
 
-SECONDS = float(os.environ.get("KH_CHAOS_SECONDS", 18))
+SECONDS = float(os.environ.get("KH_CHAOS_SECONDS", 8))
 TOKEN = "kh-chaos-" + uuid.uuid4().hex[:8]
 
 
