@@ -75,12 +75,13 @@ class Cri:
         self._pods.append(pod)
         return pod
 
-    def start_container(self, pod, name, image):
-        """Its id; it runs."""
+    def start_container(self, pod, name, image, *, command=("sleep", "600"), mounts=(),
+                        **security):
+        """Its id; it runs. SECURITY is more of its security context."""
         config = {"metadata": {"name": name}, "image": {"image": image},
-                  "command": ["sleep", "600"],
+                  "command": list(command), "mounts": list(mounts),
                   "linux": {"security_context": {"namespace_options": {
-                      "network": "NODE", "pid": "CONTAINER"}}}}
+                      "network": "NODE", "pid": "CONTAINER"}, **security}}}
         ident = self.call("CreateContainer", pod_sandbox_id=pod.id, config=config,
                           sandbox_config=pod.config).container_id
         self.call("StartContainer", container_id=ident)

@@ -16,11 +16,11 @@ def _add(archive, name, content):
     archive.addfile(member, io.BytesIO(content))
 
 
-def write_archive(path, rootfs, names):
-    """A docker-archive at PATH, of one layer, that has all of NAMES."""
+def write_archive(path, rootfs, names, directories=("bin", "tmp", "etc")):
+    """A docker-archive at PATH, of one layer, DIRECTORIES of ROOTFS, that has all of NAMES."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as files:
-        for directory in ("bin", "tmp", "etc"):
+        for directory in directories:
             files.add(rootfs / directory, directory)
     layer = layer.getvalue()
     config = json.dumps({**_CONFIG, "rootfs": {"type": "layers", "diff_ids": [

@@ -13,10 +13,12 @@ import sys
 import pytest
 
 from harness import HOOKD, observe, until
+from harness.crinode import CriNode
 from harness.daemon import EVENTS_SOCKET, HOOK_SOCKET as SOCKET, Subscriber, _validator
 
 STAGES = ("createRuntime", "poststop")
 COMMAND = "/usr/bin/kubearmor-hookd"
+POD_IMAGE = "docker.io/library/kh-listener:1"
 
 
 @pytest.fixture(scope="session")
@@ -208,3 +210,49 @@ def test_a_lie_about_namespaces_is_corrected_where_the_listener_may_look(engine,
         assert peer.recv(2) == b"ok"
     namespaces = pod.list()[box.id]["namespaces"]
     assert namespaces.items() <= observe.namespaces(pid).items() and len(namespaces) == 8
+
+
+@pytest.fixture
+def node(token, base, scratch, image):
+    one = CriNode(token, base, scratch)
+    one.load_image([POD_IMAGE], image, directories=[d.name for d in image.iterdir()])
+    yield one
+    one.close()
+
+
+@pytest.mark.skipif(not shutil.which("containerd"), reason="there is no containerd")
+def test_a_pod_of_containerds(node):
+    """What docs/pod.md shows, asked for as a kubelet does; its container is killed and made anew."""
+    def listen(pod, name):
+        node.path(EVENTS_SOCKET).unlink(missing_ok=True)
+        ident = node.cri.start_container(
+            pod, name, POD_IMAGE, command=[COMMAND], readonly_rootfs=True, no_new_privs=True,
+            capabilities={"drop_capabilities": ["ALL"]}, seccomp={"profile_type": 0},
+            mounts=[{"container_path": "/run/kubearmor", "host_path": "/run/kubearmor"}])
+        until(node.path(EVENTS_SOCKET).exists, "the listener is ready")
+        return ident
+
+    def told():
+        """By what, of every container that it knows."""
+        one = Subscriber(node.path(EVENTS_SOCKET), _validator(), {"request": "list"})
+        one.close()
+        return {m["container"]["id"]: m["container"]["source"] for m in one.lines
+                if m["type"] == "container"}
+
+    before, [unhooked] = node.pod("before", containers=1)[0], node.cri.running()
+    node.install("--runtime", "containerd")
+    node.restart_containerd()
+    node.path("/run/kubearmor").mkdir(mode=0o711, exist_ok=True)
+    pod = node.cri.run_pod("kubearmor-hookd", "kubearmor", cgroup_parent=node.cgroup_parent)
+    first = listen(pod, "hookd-0")
+    until(lambda: set(told()) == {before.id, unhooked, pod.id, first}, "what ran before")
+    assert told()[before.id] == told()[unhooked] == "snapshot"
+
+    later, [hooked] = node.pod("later", containers=1)[0], node.cri.running() - {unhooked, first}
+    assert told()[hooked] == "hook" and later.id not in told()  # a pause container has no hook
+    node.cri.call("StopContainer", container_id=first, timeout=0)
+    node.cri.remove_pod(before)
+    second = listen(pod, "hookd-1")
+    until(lambda: set(told()) == {pod.id, later.id, hooked, second}, "what is true now")
+    node.cri.remove_pod(later)
+    until(lambda: set(told()) == {pod.id, second}, "their end")

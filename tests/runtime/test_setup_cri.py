@@ -5,71 +5,21 @@ import subprocess
 
 import pytest
 
-from harness import HOOKD, image, observe
-from harness.cri import Cri
+from harness import HOOKD, observe
+from harness.crinode import IMAGE, CriNode
 from harness.daemon import Daemon
-from harness.engines import Containerd
-from harness.node import Node
-
-IMAGE = "docker.io/library/kh-tool:4"
-PAUSE = "registry.k8s.io/pause:3.6"
-
-# What this machine's kernel and rights allow; the sandbox image is the one loaded below.
-CONFIG = f"""# this node's own
-version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  restrict_oom_score_adj = true
-  sandbox_image = "{PAUSE}"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
-"""
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(["sh", "-c", "command -v containerd"], capture_output=True).returncode != 0,
     reason="there is no containerd")
 
 
-class CriNode(Node):
-    """A node whose pods are run by containerd, with the listener beside it."""
-
-    def __init__(self, token, base, scratch):
-        super().__init__("machine", token, scratch)
-        self._logs = scratch / "containerd"
-        self._logs.mkdir()
-        self.path("/etc/containerd").mkdir(exist_ok=True)
-        self.path("/etc/containerd/config.toml").write_text(CONFIG)
-        self.containerd = Containerd(self, self._logs)
-        self.cri = Cri(self)
-        archive = scratch / "image.tar"
-        image.write_archive(archive, base / "rootfs", [IMAGE, PAUSE])
-        self.containerd("--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
-                        archive)
-        self._listener = Daemon(self, HOOKD, scratch, options=()).start()
-        self.events = self._listener.subscribe()
-
-    def restart_containerd(self):
-        self.containerd.close()
-        self.containerd = Containerd(self, self._logs)
-        self.cri.wait()
-
-    def pod(self, name, containers=2):
-        """A pod and its containers' ids by name."""
-        pod = self.cri.run_pod(name, "team-a", cgroup_parent=self.cgroup_parent,
-                               labels={"app": name})
-        names = [f"{name}-{i}" for i in range(containers)]
-        return pod, {n: self.cri.start_container(pod, n, IMAGE) for n in names}
-
-    def close(self):
-        self.cri.close()
-        self._listener.stop()
-        self.containerd.close()
-        super().close()
-
-
 @pytest.fixture
 def node(token, base, scratch):
     one = CriNode(token, base, scratch)
-    yield one
+    with Daemon(one, HOOKD, scratch, options=()) as listener:
+        one.events = listener.subscribe()
+        yield one
     one.close()
 
 

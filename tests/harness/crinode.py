@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node whose pods are run by containerd, as a kubelet asks for them."""
+
+from harness import image
+from harness.cri import Cri
+from harness.engines import Containerd
+from harness.node import Node
+
+IMAGE = "docker.io/library/kh-tool:4"
+PAUSE = "registry.k8s.io/pause:3.6"
+
+# What this machine's kernel and rights allow; the sandbox image is the one loaded below.
+CONFIG = f"""# this node's own
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  sandbox_image = "{PAUSE}"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+"""
+
+
+class CriNode(Node):
+    def __init__(self, token, base, scratch):
+        super().__init__("machine", token, scratch)
+        self._logs = scratch / "containerd"
+        self._logs.mkdir()
+        self.path("/etc/containerd").mkdir(exist_ok=True)
+        self.path("/etc/containerd/config.toml").write_text(CONFIG)
+        self.containerd = Containerd(self, self._logs)
+        self.cri = Cri(self)
+        self.load_image([IMAGE, PAUSE], base / "rootfs")
+
+    def load_image(self, names, rootfs, **options):
+        archive = self.scratch / "image.tar"
+        image.write_archive(archive, rootfs, names, **options)
+        self.containerd("--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
+                        archive)
+
+    def restart_containerd(self):
+        self.containerd.close()
+        self.containerd = Containerd(self, self._logs)
+        self.cri.wait()
+
+    def pod(self, name, containers=2):
+        """A pod and its containers' ids by name."""
+        pod = self.cri.run_pod(name, "team-a", cgroup_parent=self.cgroup_parent,
+                               labels={"app": name})
+        names = [f"{name}-{i}" for i in range(containers)]
+        return pod, {n: self.cri.start_container(pod, n, IMAGE) for n in names}
+
+    def close(self):
+        self.cri.close()
+        self.containerd.close()
+        super().close()
