@@ -101,12 +101,12 @@ static int set_string(struct kh_text *text, const struct kh_toml_key *table, con
         return r;
 }
 
-/* The table of a handler in a file of 1.x. */
-static struct kh_toml_key old_key(uint64_t version, const char *name)
+/* The table of a handler in a file of that version. */
+static struct kh_toml_key key_of(uint64_t version, const char *name)
 {
         if (version == 1)
                 return KH_TOML_KEY("plugins", "cri", "containerd", "runtimes", name);
-        return kh_handler_key(false, name);
+        return kh_handler_key(version >= 3, name);
 }
 
 static bool has_table(struct kh_span text, const struct kh_toml_key *table)
@@ -130,7 +130,7 @@ static int add_lines(struct kh_containerd_plan *p, struct kh_text *text, struct 
                 kh_text_printf(text, "version = %d " KH_TOML_MARK "\n", (int)p->version);
         for (unsigned i = 0; r == 0 && i < p->now.n; i++) {
                 const struct kh_handler *h = &p->now.handlers[i];
-                struct kh_toml_key table = old_key(p->version, h->name);
+                struct kh_toml_key table = key_of(p->version, h->name);
 
                 if (!p->wanted[i])
                         continue;
@@ -184,21 +184,21 @@ static int plan_copy(struct kh_containerd_plan *p, struct kh_err *err)
 }
 
 /*
- * Of the main file's version: each file is brought to the newest form by itself, and that of an
- * older main file would lose by a newer drop-in what this makes of it (2.1: cni.bin_dir).
+ * Of the main file's version at first: each file is brought to the newest form by itself, and that
+ * of an older main file may lose by a newer drop-in what this makes of it (2.1: cni.bin_dir).
  */
 static int plan_drop_in(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        bool is_split = p->version >= 3;
         struct kh_edit *e = kh_plan_edit(
                 p->setup, p->plan, p->instance->owner, KH_FORMAT_LOADED, p->drop_in, err);
         int r = 0;
 
         if (!e)
                 return err->code;
-        kh_text_printf(&e->after, "version = %d\n", is_split ? 3 : 2);
+        kh_text_printf(&e->after, "version = %d\n", (int)p->drop_in_version);
         for (unsigned i = 0; r == 0 && i < p->now.n; i++) {
-                struct kh_toml_key table = kh_handler_key(is_split, p->now.handlers[i].name);
+                struct kh_toml_key table =
+                        kh_handler_key(p->drop_in_version >= 3, p->now.handlers[i].name);
 
                 if (p->wanted[i])
                         r = set_string(&e->after, &table, "base_runtime_spec", p->spec, err);
@@ -438,6 +438,26 @@ static int read_handlers(struct kh_containerd_plan *p, struct kh_err *err)
         return r;
 }
 
+/*
+ * What containerd makes of an older main file when it brings that to the newest form hangs on more
+ * than one would think (2.1: a snapshotter is lost by a table of runtimes). Where a drop-in of the
+ * main file's version is refused, one of the newest may do, or lines in the main file.
+ */
+static bool has_other_way(struct kh_containerd_plan *p)
+{
+        if (p->way != KH_BY_DROP_IN)
+                return false;
+        if (p->drop_in_version < 3)
+                p->drop_in_version = 3;
+        else
+                p->way = KH_BY_CONFIG;
+        kh_plan_drop_edits(p->plan);
+        kh_text_done(&p->plan->notes);
+        memset(p->wanted, 0, sizeof(p->wanted));
+        p->n_wanted = 0;
+        return true;
+}
+
 int kh_containerd_plan(struct kh_containerd_plan *p, struct kh_err *err)
 {
         struct kh_hook_set set;
@@ -446,7 +466,10 @@ int kh_containerd_plan(struct kh_containerd_plan *p, struct kh_err *err)
         if (r == 0)
                 r = kh_hook_set_make(p->setup, &set, err);
         if (r == 0) {
-                r = plan_files(p, &set, err);
+                p->drop_in_version = p->version >= 3 ? 3 : 2;
+                do
+                        r = plan_files(p, &set, err);
+                while (r == -EOPNOTSUPP && has_other_way(p));
                 kh_hook_set_done(&set);
         }
         kh_containerd_config_done(&p->now);

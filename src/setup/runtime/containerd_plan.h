@@ -28,6 +28,7 @@ struct kh_containerd_plan {
         char spec[PATH_MAX];
         char drop_in[PATH_MAX];
         uint64_t version; /* of the configuration file */
+        unsigned drop_in_version;
         struct kh_containerd_config now;
         bool wanted[KH_HANDLERS_MAX]; /* which handlers get our specification */
         unsigned n_wanted;
