@@ -89,6 +89,7 @@ enum kh_option_id {
         KH_OPT_LISTENER_COMMAND,
         KH_OPT_DENY_RUNTIME_SOCKETS,
         KH_OPT_DEFAULTS,
+        KH_OPT_ROOTLESS,
         KH_OPT_HELP,
 };
 

@@ -180,6 +180,7 @@ static const enum kh_option_id options[] = {
         KH_OPT_BIN_DIR,
         KH_OPT_SOURCE_DIR,
         KH_OPT_STAGES,
+        KH_OPT_ROOTLESS,
         KH_OPT_DOCKER_DEFAULT,
         KH_OPT_RUNTIME_PATH,
         KH_OPT_HOOK_SOCKET,

@@ -103,6 +103,11 @@ bool kh_apply_setup_option(enum kh_option_id id, const char *value, struct kh_se
                 return s->dry_run = true;
         case KH_OPT_RESTART:
                 return s->restart = true;
+        case KH_OPT_ROOTLESS:
+                if (o->n_rootless == KH_ROOTLESS_MAX || !*value)
+                        return false;
+                o->rootless[o->n_rootless++] = value;
+                return true;
         case KH_OPT_DEFAULTS:
                 return s->defaults = true;
         case KH_OPT_WAIT:

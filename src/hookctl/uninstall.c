@@ -70,8 +70,9 @@ static enum kh_exit uninstall(const struct kh_settings *s, struct kh_setup *setu
 
                 code = code == KH_EXIT_OK ? step : code;
         }
-        if (!s->dry_run && kh_uninstall_programs(
-                                   setup, kh_boottime_ns() + s->wait_ms * KH_NS_PER_MS, &err) < 0)
+        if (!s->dry_run &&
+                kh_uninstall_programs(setup, kh_boottime_ns() + s->wait_ms * KH_NS_PER_MS,
+                        s->restart, &err) < 0)
                 code = kh_report_setup(&err);
         print_lines(stderr, &setup->kept);
         if (undo.notes.p)

@@ -48,7 +48,8 @@ __attribute__((format(printf, 5, 6))) static void add(struct checks *checks, con
         checks->failed |= !good;
 }
 
-static void check_runtime(struct checks *checks, const struct kh_view *v)
+static void check_runtime(
+        struct checks *checks, const struct kh_setup *setup, const struct kh_view *v)
 {
         const char *name = kh_owner_name[v->instance->owner];
         bool is_set = v->state == KH_STATE_HOOKED || v->state == KH_STATE_WAITING ||
@@ -59,11 +60,8 @@ static void check_runtime(struct checks *checks, const struct kh_view *v)
                 : *v->why.msg ? v->why.msg
                               : "nothing is set up");
         if (is_set && kh_runtimes[v->instance->owner].why)
-                add(checks, name, "its daemon has read them", !kh_is_waiting(v), "%s",
-                        !kh_is_waiting(v) ? ""
-                        : kh_runtimes[v->instance->owner].signal
-                                ? "a reload by others cannot be seen: 'install --restart' does one"
-                                : "it runs since before the change: restart it");
+                add(checks, name, "its daemon has read them", !kh_is_waiting(setup, v), "%s",
+                        v->state == KH_STATE_WAITING ? v->why.msg : "");
 }
 
 /*
@@ -222,7 +220,7 @@ static void verify(const struct kh_settings *s, struct kh_setup *setup, struct c
         add(checks, NULL, "the hook can be executed",
                 kh_programs_check(setup, KH_HOOK_NAME, &err) == 0, "%s", err.msg);
         for (unsigned i = 0; i < views.n; i++)
-                check_runtime(checks, &views.v[i]);
+                check_runtime(checks, setup, &views.v[i]);
         kh_views_done(&views);
         if (!hook || !check_delivery(checks, setup, hook))
                 return;

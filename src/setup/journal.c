@@ -87,6 +87,7 @@ static bool read_member(
         struct kh_json *j, struct kh_span key, struct kh_record *r, struct sizes *sizes)
 {
         struct kh_span value = { 0 };
+        uint64_t number = 0;
         int found;
 
         if (kh_span_eq(key, KH_SPAN("version")))
@@ -97,6 +98,16 @@ static bool read_member(
                 return sizes->has_after = kh_json_u64(j, SIZE_MAX, &sizes->after);
         if (kh_span_eq(key, KH_SPAN("changed")))
                 return kh_json_u64(j, UINT64_MAX, &r->changed_ns);
+        if (kh_span_eq(key, KH_SPAN("uid"))) {
+                found = kh_json_u64(j, UINT32_MAX, &number);
+                r->who.uid = (uid_t)number;
+                return found;
+        }
+        if (kh_span_eq(key, KH_SPAN("gid"))) {
+                found = kh_json_u64(j, UINT32_MAX, &number);
+                r->who.gid = (gid_t)number;
+                return found;
+        }
         if (kh_span_eq(key, KH_SPAN("owners")))
                 return read_owners(j, &r->owners);
         if (kh_span_eq(key, KH_SPAN("awaits")))
@@ -284,6 +295,10 @@ static bool write_record(const struct kh_record *r, struct kh_text *out)
         put_owners(&b, KH_SPAN("awaits"), r->awaits);
         kh_json_put_str_member(&b, KH_SPAN("boot"), kh_span_of(r->boot_id));
         kh_json_put_u64_member(&b, KH_SPAN("changed"), r->changed_ns);
+        if (r->who.uid) {
+                kh_json_put_u64_member(&b, KH_SPAN("uid"), r->who.uid);
+                kh_json_put_u64_member(&b, KH_SPAN("gid"), r->who.gid);
+        }
         put_size(&b, KH_SPAN("base"), &r->base);
         put_size(&b, KH_SPAN("after"), &r->after);
         kh_json_close(&b, '}');
@@ -391,29 +406,38 @@ int kh_journal_forget(struct kh_journal *j, struct kh_record *record, struct kh_
         return 0;
 }
 
-static int make_directory(
-        struct kh_journal *j, enum kh_owner owner, const char *path, struct kh_err *err)
+static int make_recorded(const struct kh_journal *j, const struct kh_record *record)
 {
         const char *name;
-        kh_cleanup(kh_closep) int parent = kh_host_open_parent(j->root, path, &name);
+        kh_cleanup(kh_closep) int parent = kh_host_open_parent(j->root, record->path, &name);
+        kh_cleanup(kh_identity_leave) struct kh_identity who = kh_identity_enter(record->who);
+
+        (void)who;
+        if (parent < 0)
+                return parent;
+        return mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_identity who,
+        const char *path, struct kh_err *err)
+{
         struct kh_record *record = kh_journal_get(j, KH_RECORD_DIRECTORY, path);
         int r;
 
         if (!record)
                 return kh_fail(err, -ENOMEM, "out of memory");
         record->owners |= 1U << owner;
+        record->who = who;
         kh_journal_stamp(record);
         r = kh_journal_write(j, record, err);
         if (r < 0)
                 return r;
-        if (parent < 0 || (mkdirat(parent, name, 0755) < 0 && errno != EEXIST))
-                return kh_fail(err, parent < 0 ? parent : -errno, "make directory '%s': %s", path,
-                        kh_strerror(parent < 0 ? parent : errno));
-        return 0;
+        r = make_recorded(j, record);
+        return r < 0 ? kh_fail(err, r, "make directory '%s': %s", path, kh_strerror(r)) : 0;
 }
 
-int kh_journal_make_directory(
-        struct kh_journal *j, enum kh_owner owner, const char *path, struct kh_err *err)
+int kh_journal_make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_identity who,
+        const char *path, struct kh_err *err)
 {
         char way[PATH_MAX];
         size_t n = 0;
@@ -423,7 +447,7 @@ int kh_journal_make_directory(
                 n += 1 + strcspn(path + n + 1, "/");
                 (void)snprintf(way, sizeof(way), "%.*s", (int)n, path);
                 if (!kh_host_exists(j->root, way))
-                        r = make_directory(j, owner, way, err);
+                        r = make_directory(j, owner, who, way, err);
         }
         return r;
 }

@@ -9,6 +9,7 @@
 
 #include "setup/formats.h"
 #include "setup/host.h"
+#include "setup/identity.h"
 
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ struct kh_record {
         unsigned owners; /* 1 << enum kh_owner */
         unsigned awaits; /* of a program: whose daemons may call it until they are restarted */
         char *path;      /* resolved */
+        struct kh_identity who; /* writes it */
         struct kh_text base, after;
         uint64_t changed_ns; /* boot time of its last change; 0: all have read it */
         char boot_id[40];    /* of the boot that this was in */
@@ -80,9 +82,10 @@ int kh_journal_forget(struct kh_journal *j, struct kh_record *record, struct kh_
  */
 void kh_journal_tidy(struct kh_journal *j);
 
-/* mkdir -p, with a record of each directory that was made. */
+/* mkdir -p with the rights of WHO, and a record of each directory that was made. */
 int kh_journal_make_directory(
-        struct kh_journal *j, enum kh_owner owner, const char *path, struct kh_err *err);
+        struct kh_journal *j, enum kh_owner owner, struct kh_identity who, const char *path,
+        struct kh_err *err);
 
 /* This boot's id, "" when it cannot be told. */
 void kh_boot_id(char *ret, size_t cap);

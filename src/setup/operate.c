@@ -97,13 +97,14 @@ static bool is_unread(const struct kh_instance *i, const struct kh_edit *e)
         return !kh_has_read(i, kh_format_is_loaded(e->format) ? e->record : e->directory);
 }
 
-bool kh_is_waiting(const struct kh_view *view)
+bool kh_is_waiting(const struct kh_setup *s, const struct kh_view *view)
 {
-        for (const struct kh_edit *e = view->plan.edits; e; e = e->next) {
-                if (is_unread(view->instance, e))
-                        return true;
-        }
-        return false;
+        const struct kh_instance *i = view->instance;
+        bool waits = false;
+
+        for (const struct kh_edit *e = view->plan.edits; e && !waits; e = e->next)
+                waits = is_unread(i, e);
+        return waits && !(i->owner == KH_OWNER_DOCKER && kh_docker_shows_reading(s, i));
 }
 
 /* How many edits are in force, are not, or are something in between. */
@@ -153,8 +154,12 @@ static void find_state(struct kh_setup *s, struct kh_view *v)
                  (v->instance->owner == KH_OWNER_DOCKER &&
                          kh_programs_check(s, KH_WRAPPER_NAME, &v->why) < 0))
                 v->state = KH_STATE_BROKEN;
-        else if (kh_is_waiting(v))
-                set_state(v, KH_STATE_WAITING, "its daemon has not read the change yet", NULL);
+        else if (kh_is_waiting(s, v))
+                set_state(v, KH_STATE_WAITING,
+                        kh_runtimes[v->instance->owner].signal
+                                ? "nothing shows that its daemon has read the change: reload it"
+                                : "its daemon has not read the change yet",
+                        NULL);
         else
                 set_state(v, KH_STATE_HOOKED, "", NULL);
 }
@@ -258,23 +263,6 @@ static void pause_ms(unsigned ms)
                 .tv_nsec = (long)(ms % 1000 * KH_NS_PER_MS) };
 
         (void)nanosleep(&length, NULL);
-}
-
-int kh_uninstall_programs(struct kh_setup *s, uint64_t deadline_ns, struct kh_err *err)
-{
-        int r = 0;
-
-        if (s->may_be_starting)
-                pause_ms(START_MS);
-        do {
-                kh_detect(s);
-                r = kh_plan_clear(s, err);
-                if (r < 0 || !s->kept.p || kh_left_ns(deadline_ns) == 0)
-                        break;
-                pause_ms(POLL_MS);
-        } while (true);
-        kh_journal_tidy(&s->journal);
-        return r;
 }
 
 void kh_reload_command(const struct kh_instance *i, struct kh_text *ret)
@@ -429,4 +417,60 @@ static int release_docker(struct kh_setup *s, const struct kh_instance *i, struc
 int kh_release(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
 {
         return i->owner == KH_OWNER_DOCKER ? release_docker(s, i, err) : reload(s, i, err);
+}
+
+/* Whether what holds the programs is nothing but daemons. */
+static bool only_daemons_hold(const struct kh_setup *s)
+{
+        bool awaits = false;
+
+        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
+                if (r->kind == KH_RECORD_FILE && !r->owners)
+                        return false;
+                awaits |= r->awaits != 0;
+        }
+        return awaits;
+}
+
+static int release_awaited(struct kh_setup *s, struct kh_err *err)
+{
+        unsigned awaited = 0;
+        int r = 0;
+
+        for (const struct kh_record *p = s->journal.records; p; p = p->next)
+                awaited |= p->awaits;
+        for (unsigned i = 0; r >= 0 && i < s->n_instances; i++) {
+                const struct kh_instance *instance = &s->instances[i];
+
+                if (awaited >> instance->owner & 1 && instance->pid)
+                        r = kh_release(s, instance, err);
+        }
+        return r;
+}
+
+int kh_uninstall_programs(
+        struct kh_setup *s, uint64_t deadline_ns, bool restart, struct kh_err *err)
+{
+        int r = 0;
+
+        if (s->may_be_starting)
+                pause_ms(START_MS);
+        for (;;) {
+                kh_detect(s);
+                r = kh_plan_clear(s, err);
+                if (r < 0 || !s->kept.p)
+                        break;
+                if (restart && only_daemons_hold(s)) {
+                        restart = false; /* once: what shows nothing by it never will */
+                        r = release_awaited(s, err);
+                        if (r < 0)
+                                break;
+                        continue;
+                }
+                if (kh_left_ns(deadline_ns) == 0)
+                        break;
+                pause_ms(POLL_MS);
+        }
+        kh_journal_tidy(&s->journal);
+        return r < 0 ? r : 0;
 }

@@ -53,9 +53,10 @@ int kh_uninstall(
 
 /*
  * Removes the programs that nothing calls any more. What does, s->kept says; with a deadline it is
- * waited for.
+ * waited for; and with RESTART a daemon is told of what only the last container has held.
  */
-int kh_uninstall_programs(struct kh_setup *s, uint64_t deadline_ns, struct kh_err *err);
+int kh_uninstall_programs(
+        struct kh_setup *s, uint64_t deadline_ns, bool restart, struct kh_err *err);
 
 /* The runtimes that the options ask for, whether the node still has them or not. */
 unsigned kh_wanted_owners(const struct kh_setup *s);
@@ -67,7 +68,7 @@ unsigned kh_recorded_owners(const struct kh_setup *s);
 bool kh_needs_reload(const struct kh_instance *i, const struct kh_plan *plan);
 
 /* Whether the daemon of the view's runtime has yet to read a file of its plan. */
-bool kh_is_waiting(const struct kh_view *view);
+bool kh_is_waiting(const struct kh_setup *s, const struct kh_view *view);
 
 /* What has a runtime's daemon read its configuration: a command line, into RET. */
 void kh_reload_command(const struct kh_instance *i, struct kh_text *ret);

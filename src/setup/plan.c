@@ -134,6 +134,18 @@ static enum kh_owner first_owner(unsigned owners)
         return (enum kh_owner)__builtin_ctz(owners);
 }
 
+/* The file as it shall be, or as it was; before that, what an interruption left beside it goes. */
+static int write_edit(struct kh_setup *s, const struct kh_edit *e, struct kh_err *err)
+{
+        kh_cleanup(kh_identity_leave) struct kh_identity who = kh_identity_enter(e->who);
+
+        (void)who;
+        kh_file_tidy(&s->root, e->path);
+        if (kh_text_eq(&e->current, &e->after))
+                return 0;
+        return kh_file_set(&s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
+}
+
 static bool is_recorded(const struct kh_edit *e)
 {
         const struct kh_record *r = e->record;
@@ -152,6 +164,7 @@ static int record_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err
         kh_text_done(&record->after);
         record->format = e->format;
         record->owners |= e->owners;
+        record->who = e->who;
         record->base = kh_text_of(kh_text_view(&e->base));
         record->after = kh_text_of(kh_text_view(&e->after));
         if (!kh_text_eq(&e->current, &e->after))
@@ -166,19 +179,16 @@ static int apply_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
         char directory[PATH_MAX];
         int r = 0;
 
-        kh_file_tidy(&s->root, e->path);
         if (kh_text_eq(&e->current, &e->after) && is_recorded(e))
-                return 0;
+                return write_edit(s, e, err);
         (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(e->path, '/') - e->path),
                 e->path);
         if (*directory)
-                r = kh_journal_make_directory(&s->journal, first_owner(e->owners), directory, err);
+                r = kh_journal_make_directory(
+                        &s->journal, first_owner(e->owners), e->who, directory, err);
         if (r == 0 && !is_recorded(e))
                 r = record_edit(s, e, err);
-        if (r == 0 && !kh_text_eq(&e->current, &e->after))
-                r = kh_file_set(
-                        &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
-        return r;
+        return r < 0 ? r : write_edit(s, e, err);
 }
 
 int kh_plan_apply(struct kh_setup *s, const struct kh_plan *plan, struct kh_err *err)
@@ -275,6 +285,7 @@ int kh_plan_undo(struct kh_setup *s, unsigned owners, struct kh_plan *plan, stru
                 if (!e)
                         return kh_fail(err, -ENOMEM, "out of memory");
                 e->format = r->format;
+                e->who = r->who;
                 /* what was held back of an earlier undoing has no owner any more */
                 e->owners = r->format == KH_FORMAT_DOCKER ? 1U << KH_OWNER_DOCKER : r->owners;
                 e->is_stuck = fill_edit(s, e, err) < 0;
@@ -312,8 +323,13 @@ static int remove_directory(struct kh_setup *s, struct kh_record *record, struct
 
         if (holds_records(s, record->path))
                 return 0;
-        if (dir >= 0)
+        if (dir >= 0) {
+                kh_cleanup(kh_identity_leave) struct kh_identity who =
+                        kh_identity_enter(record->who);
+
+                (void)who;
                 (void)unlinkat(dir, name, AT_REMOVEDIR);
+        }
         return kh_journal_forget(&s->journal, record, err);
 }
 
@@ -327,10 +343,7 @@ static int hold_file(
         record->after = kh_text_of(kh_text_view(&e->after));
         record->owners = 0;
         r = kh_journal_write(&s->journal, record, err);
-        if (r == 0 && !kh_text_eq(&e->current, &e->after))
-                r = kh_file_set(
-                        &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
-        return r;
+        return r < 0 ? r : write_edit(s, e, err);
 }
 
 static int revert_file(struct kh_setup *s, struct kh_record *record, const struct kh_plan *plan,
@@ -339,14 +352,12 @@ static int revert_file(struct kh_setup *s, struct kh_record *record, const struc
         const struct kh_edit *e = find_edit(plan, record->path);
         int r = 0;
 
-        kh_file_tidy(&s->root, record->path);
         if (e && e->is_stuck)
                 return 0;
         if (e && e->is_held)
                 return hold_file(s, record, e, err);
-        if (e && !kh_text_eq(&e->current, &e->after))
-                r = kh_file_set(
-                        &s->root, e->path, kh_text_view(&e->after), e->mode, &e->current, err);
+        if (e)
+                r = write_edit(s, e, err);
         if (record->format == KH_FORMAT_OWN)
                 s->may_be_starting = true;
         return r < 0 ? r : kh_journal_forget(&s->journal, record, err);

@@ -182,6 +182,7 @@ int kh_programs_check(struct kh_setup *s, const char *name, struct kh_err *err)
 
 int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, struct kh_err *err)
 {
+        const struct kh_identity root = { 0 };
         struct kh_text wanted = { 0 }, present = { 0 };
         struct kh_record *record;
         char path[PATH_MAX];
@@ -191,7 +192,7 @@ int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, str
         if (!kh_path_join(path, s->bin_dir, name))
                 return kh_fail(err, -ENAMETOOLONG, "the path of '%s' is too long", name);
         r = kh_journal_make_directory(
-                &s->journal, (enum kh_owner)__builtin_ctz(owners), s->bin_dir, err);
+                &s->journal, (enum kh_owner)__builtin_ctz(owners), root, s->bin_dir, err);
         record = r == 0 ? kh_journal_get(&s->journal, KH_RECORD_PROGRAM, path) : NULL;
         if (r == 0 && !record)
                 r = kh_fail(err, -ENOMEM, "out of memory");

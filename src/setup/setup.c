@@ -113,6 +113,8 @@ static void put_settings(struct kh_text *t, const struct kh_setup_options *o)
                 if (o->arguments[i].value)
                         put_word(t, "value", o->arguments[i].value);
         }
+        for (unsigned i = 0; i < o->n_rootless; i++)
+                put_word(t, "rootless", o->rootless[i]);
         if (o->docker_default)
                 put_word(t, "docker-default", "");
         if (o->runtime_path)
@@ -152,6 +154,8 @@ static bool take_word(struct kh_setup_options *o, const char *word)
                 o->arguments[o->n_arguments++].option = value;
         else if (kh_span_eq(name, KH_SPAN("value")) && o->n_arguments > 0)
                 o->arguments[o->n_arguments - 1].value = value;
+        else if (kh_span_eq(name, KH_SPAN("rootless")) && o->n_rootless < KH_ROOTLESS_MAX)
+                o->rootless[o->n_rootless++] = value;
         else if (kh_span_eq(name, KH_SPAN("docker-default")))
                 o->docker_default = true;
         else if (kh_span_eq(name, KH_SPAN("runtime-path")))
@@ -208,6 +212,12 @@ static bool merge(
                         tell(told, i ? "" : "--stages", earlier->stages[i]);
                 memcpy(o->stages, earlier->stages, sizeof(o->stages));
                 o->n_stages = earlier->n_stages;
+        }
+        if (o->n_rootless == 0) {
+                for (unsigned i = 0; i < earlier->n_rootless; i++)
+                        tell(told, "--rootless", earlier->rootless[i]);
+                memcpy(o->rootless, earlier->rootless, sizeof(o->rootless));
+                o->n_rootless = earlier->n_rootless;
         }
         if (!o->docker_default && earlier->docker_default) {
                 o->docker_default = true;

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-enum { KH_HOOK_ARGUMENTS_MAX = 32, KH_RUNTIMES_MAX = 16, KH_STAGES_MAX = 6 };
+enum { KH_HOOK_ARGUMENTS_MAX = 32, KH_RUNTIMES_MAX = 16, KH_STAGES_MAX = 6, KH_ROOTLESS_MAX = 16 };
 
 /* An option that runtimes shall call the hook with. */
 struct kh_hook_argument {
@@ -30,6 +30,8 @@ struct kh_setup_options {
         unsigned n_stages;
         struct kh_hook_argument arguments[KH_HOOK_ARGUMENTS_MAX];
         unsigned n_arguments;
+        const char *rootless[KH_ROOTLESS_MAX]; /* users whose own Podman calls the hook, too */
+        unsigned n_rootless;
         uint64_t timeout_ns; /* the hook's; 0: its default */
         bool docker_default;
         const char *runtime_path; /* what the wrapper calls */
@@ -55,6 +57,7 @@ struct kh_edit {
         enum kh_format format;
         unsigned owners;
         mode_t mode;
+        struct kh_identity who; /* writes it */
         struct kh_text current, base, after;
         const struct kh_record *record; /* NULL: there is none */
         /* of a file that counts if its directory was made before its daemon started; or NULL */

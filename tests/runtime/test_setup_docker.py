@@ -2,7 +2,9 @@
 """Docker by the wrapper: a real dockerd in a node of its own."""
 
 import json
+import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -39,6 +41,10 @@ class Docker:
 
     def default_runtime(self):
         return self.run("info", "--format", "{{.DefaultRuntime}}")[1]
+
+    def reload(self):
+        """As systemctl reload does."""
+        self._daemon.send_signal(signal.SIGHUP)
 
     def close(self):
         ids = self.run("ps", "--all", "--quiet")[1].split()
@@ -100,6 +106,46 @@ def test_all_containers_by_the_default_runtime(node, docker, listener):
     assert node.files() == before
     docker.run("run", "--rm", "--network", "none", IMAGE, "true")
     assert len(listener.creates()) == 2
+
+
+def test_a_reload_that_nobody_told_of_is_seen(node, docker, listener):
+    node.install("--runtime", "docker", "--docker-default")
+    assert node.states()["docker"] == "waiting"
+    docker.reload()
+    until(lambda: docker.default_runtime() == "kubearmor", "the reading of daemon.json")
+    until(lambda: node.states()["docker"] == "hooked", "what the reading leaves")
+    # what later versions leave, of which this one leaves more
+    docker.run("run", "--rm", "--network", "none", IMAGE, "true")
+    assert len(listener.creates()) == 1
+    node.hookctl("uninstall", "--restart")
+
+
+def test_starts_meanwhile_succeed(node, docker):
+    """Containers that start while it is installed, upgraded and undone."""
+    failures, stop = [], threading.Event()
+
+    def starts():
+        while not stop.is_set():
+            code, text = docker.run("run", "--rm", "--network", "none", IMAGE, "true", check=False)
+            if code:
+                failures.append(text)
+    threads = [threading.Thread(target=starts) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(2):
+            node.install("--runtime", "docker", "--docker-default", "--restart")
+            for program in node.sources.iterdir():
+                with open(program, "ab") as file:
+                    file.write(b"another version")
+            node.install("--runtime", "docker")
+            _, _, err = node.hookctl("uninstall", "--restart", "--wait", "30s")
+            assert not node.path("/usr/local/lib/kubearmor").exists(), err
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures, failures[0]
 
 
 def test_a_default_runtime_of_others_is_called_on(node, docker, listener):

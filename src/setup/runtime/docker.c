@@ -3,6 +3,7 @@
  * Docker has no hooks of its own: it is given a runtime that puts them into each bundle and then
  * becomes the one that it had. dockerd reads its runtimes anew at a SIGHUP.
  */
+#include "base/cleanup.h"
 #include "setup/command.h"
 #include "setup/detect.h"
 #include "setup/hook_set.h"
@@ -169,12 +170,70 @@ int kh_docker_name_defaults(struct kh_span text, struct kh_text *ret, struct kh_
         return r;
 }
 
-ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i)
+/* PART of the directory that dockerd keeps its state in. */
+static void data_path(const struct kh_instance *i, const char *part, char *ret)
 {
         const char *root = kh_daemon_option(i, "data-root", 0);
+
+        (void)kh_path_join(ret, root && *root == '/' ? root : "/var/lib/docker", part);
+}
+
+ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i)
+{
         char path[PATH_MAX];
         struct stat st;
 
-        (void)kh_path_join(path, root && *root == '/' ? root : "/var/lib/docker", "runtimes");
+        data_path(i, "runtimes", path);
         return kh_host_stat(&s->root, path, &st) == 0 ? st.st_ino : 0;
+}
+
+static bool is_since(const struct kh_setup *s, const char *path, const struct timespec *time)
+{
+        struct stat st;
+
+        if (kh_host_stat(&s->root, path, &st) < 0)
+                return false;
+        return st.st_ctim.tv_sec != time->tv_sec ? st.st_ctim.tv_sec > time->tv_sec
+                                                 : st.st_ctim.tv_nsec > time->tv_nsec;
+}
+
+static bool is_made_by_us(const struct kh_setup *s, const char *hostconfig)
+{
+        static const struct kh_span ours = KH_SPAN("\"Runtime\":\"" KH_DOCKER_RUNTIME "\"");
+        struct kh_text text;
+        bool is = kh_host_read(&s->root, hostconfig, &text, NULL) == 0 && text.p &&
+                  memmem(text.p, text.n, ours.p, ours.n) != NULL;
+
+        kh_text_done(&text);
+        return is;
+}
+
+static bool has_new_container(
+        const struct kh_setup *s, const struct kh_instance *i, const struct timespec *time)
+{
+        kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
+        char directory[PATH_MAX], path[PATH_MAX + NAME_MAX + sizeof("//hostconfig.json")];
+        bool found = false;
+
+        data_path(i, "containers", directory);
+        if (!names || kh_host_list(&s->root, directory, names, NULL) < 0)
+                return false;
+        for (unsigned n = 0; !found && n < names->n; n++) {
+                (void)snprintf(
+                        path, sizeof(path), "%s/%s/hostconfig.json", directory, names->v[n]);
+                found = is_since(s, path, time) && is_made_by_us(s, path);
+        }
+        kh_names_done(names);
+        return found;
+}
+
+bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance *i)
+{
+        char runtimes[PATH_MAX];
+        struct stat config;
+
+        if (kh_host_stat(&s->root, i->config, &config) < 0)
+                return false;
+        data_path(i, "runtimes", runtimes);
+        return is_since(s, runtimes, &config.st_ctim) || has_new_container(s, i, &config.st_ctim);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runtimes that read hooks from directories: CRI-O and Podman. */
+#include "base/cleanup.h"
 #include "setup/hook_set.h"
 #include "setup/runtime/runtime.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Both can be told of it, and a read-only /usr leaves no other. */
 #define FALLBACK_DIRECTORY "/etc/containers/oci/hooks.d"
@@ -76,13 +75,59 @@ int kh_hooks_dirs_read(const struct kh_host *root, const char *path, const struc
         return r;
 }
 
-static const char *choose(const struct kh_host *root, const struct kh_hooks_dirs *dirs)
+int kh_hooks_dirs_read_drop_ins(const struct kh_setup *s, const char *directory, const char *except,
+        const struct kh_toml_key *key, struct kh_hooks_dirs *dirs, struct kh_err *err)
+{
+        kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
+        int r = names ? kh_host_list(&s->root, directory, names, err)
+                      : kh_fail(err, -ENOMEM, "out of memory");
+
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; r == 0 && i < names->n; i++) {
+                char path[PATH_MAX];
+
+                if (strcmp(names->v[i], except) == 0 ||
+                        !kh_span_ends(kh_span_of(names->v[i]), KH_SPAN(".conf")) ||
+                        !kh_path_join(path, directory, names->v[i]))
+                        continue;
+                r = kh_hooks_dirs_read(&s->root, path, key, dirs, err);
+        }
+        kh_names_done(names);
+        return r;
+}
+
+/* A list in a configuration takes the place of the earlier ones: so it repeats them. */
+void kh_hooks_dirs_print(struct kh_text *ret, const char *section, const struct kh_hooks_dirs *dirs,
+        const char *last)
+{
+        kh_text_printf(ret, "[%s]\nhooks_dir = [", section);
+        for (unsigned i = 0; i < dirs->n; i++) {
+                if (strcmp(dirs->v[i], last) == 0)
+                        continue;
+                kh_toml_put_string(ret, kh_span_of(dirs->v[i]));
+                kh_text_put(ret, ", ", 2);
+        }
+        kh_toml_put_string(ret, kh_span_of(last));
+        kh_text_put(ret, "]\n", 2);
+}
+
+const char *kh_hooks_dirs_choose(const struct kh_setup *s, const struct kh_hooks_dirs *dirs)
 {
         for (unsigned i = 0; i < dirs->n; i++) {
-                if (kh_host_is_writable(root, dirs->v[i]))
+                if (kh_host_is_writable(&s->root, dirs->v[i]))
                         return dirs->v[i];
         }
-        return NULL;
+        return FALLBACK_DIRECTORY;
+}
+
+static bool is_among(const struct kh_hooks_dirs *dirs, const char *directory)
+{
+        for (unsigned i = 0; i < dirs->n; i++) {
+                if (strcmp(dirs->v[i], directory) == 0)
+                        return true;
+        }
+        return false;
 }
 
 /* NULL: it was there before us. */
@@ -120,7 +165,6 @@ static int plan_file(struct kh_setup *s, enum kh_owner owner, const char *direct
         return e->after.failed ? kh_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-/* A list in a configuration takes the place of the earlier ones: so it repeats them. */
 static int plan_drop_in(struct kh_setup *s, enum kh_owner owner, const struct kh_hooks_dirs *dirs,
         const char *drop_in, const char *section, struct kh_plan *plan, struct kh_err *err)
 {
@@ -128,27 +172,21 @@ static int plan_drop_in(struct kh_setup *s, enum kh_owner owner, const struct kh
 
         if (!e)
                 return err->code;
-        kh_text_printf(&e->after, "[%s]\nhooks_dir = [", section);
-        for (unsigned i = 0; i < dirs->n; i++) {
-                kh_toml_put_string(&e->after, kh_span_of(dirs->v[i]));
-                kh_text_put(&e->after, ", ", 2);
-        }
-        kh_text_printf(&e->after, "\"" FALLBACK_DIRECTORY "\"]\n");
+        kh_hooks_dirs_print(&e->after, section, dirs, FALLBACK_DIRECTORY);
         return e->after.failed ? kh_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
 int kh_plan_hooksd(struct kh_setup *s, enum kh_owner owner, const struct kh_hooks_dirs *dirs,
         const char *drop_in, const char *section, struct kh_plan *plan, struct kh_err *err)
 {
-        const char *directory = choose(&s->root, dirs);
+        const char *directory = kh_hooks_dirs_choose(s, dirs);
         struct kh_hook_set set;
         int r = kh_hook_set_make(s, &set, err);
 
         for (unsigned i = 0; r == 0 && i < set.hooks.n; i++)
-                r = plan_file(s, owner, directory ? directory : FALLBACK_DIRECTORY, &set.hooks.v[i],
-                        plan, err);
+                r = plan_file(s, owner, directory, &set.hooks.v[i], plan, err);
         kh_hook_set_done(&set);
-        if (r == 0 && !directory)
+        if (r == 0 && !is_among(dirs, directory))
                 r = plan_drop_in(s, owner, dirs, drop_in, section, plan, err);
         return r;
 }

@@ -29,6 +29,12 @@ int kh_docker_name_defaults(struct kh_span text, struct kh_text *ret, struct kh_
  */
 ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i);
 
+/*
+ * Whether a file of dockerd's shows that it has read its configuration as that is now. It need not
+ * show it: since 23.0 only a container that it has made by our runtime does.
+ */
+bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance *i);
+
 /* More directories than any configuration names. */
 enum { KH_HOOKS_DIRS_MAX = 32 };
 
@@ -49,9 +55,23 @@ void kh_hooks_dirs_done(struct kh_hooks_dirs *dirs);
 int kh_hooks_dirs_read(const struct kh_host *root, const char *path, const struct kh_toml_key *key,
         struct kh_hooks_dirs *dirs, struct kh_err *err);
 
+/* The same of all *.conf in a directory but the one named EXCEPT. */
+int kh_hooks_dirs_read_drop_ins(const struct kh_setup *s, const char *directory, const char *except,
+        const struct kh_toml_key *key, struct kh_hooks_dirs *dirs, struct kh_err *err);
+
+/* A configuration that names DIRS, and LAST unless it is among them. */
+void kh_hooks_dirs_print(struct kh_text *ret, const char *section, const struct kh_hooks_dirs *dirs,
+        const char *last);
+
 /*
- * The hooks' files in the first of DIRS that can have them; where none can, in /etc, which DROP_IN,
- * a configuration of ours with a table named SECTION, then adds to them.
+ * The directory that the hooks' files go to: the first of DIRS that can have them, or one in /etc,
+ * which a drop-in then has to add.
+ */
+const char *kh_hooks_dirs_choose(const struct kh_setup *s, const struct kh_hooks_dirs *dirs);
+
+/*
+ * The hooks' files in that directory; and where it is none of DIRS, DROP_IN, a configuration of
+ * ours with a table named SECTION, that adds it to them.
  */
 int kh_plan_hooksd(struct kh_setup *s, enum kh_owner owner, const struct kh_hooks_dirs *dirs,
         const char *drop_in, const char *section, struct kh_plan *plan, struct kh_err *err);

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Podman of a user other than root, who has asked for it."""
+
+import subprocess
+
+import pytest
+
+from harness import HANG_S, HOOKD, until
+from harness.daemon import Daemon
+from harness.node import Node
+
+UID = 4242
+HOME = "/var/lib/alice"
+CONFIGURATION = """
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+"""
+
+pytestmark = pytest.mark.skipif(
+    subprocess.run(["sh", "-c", "command -v podman newuidmap"], capture_output=True).returncode,
+    reason="there is no newuidmap for rootless Podman")
+
+
+@pytest.fixture
+def node(token, scratch):
+    one = Node("v2", token, scratch)
+    one.run(["sh", "-ec", f"useradd --create-home --home-dir {HOME} --uid {UID} alice;"
+             "for file in /etc/subuid /etc/subgid; do echo alice:500000:65536 >$file; done;"
+             f"install -d -o alice /run/user/{UID} {HOME}/.config {HOME}/.config/containers"],
+            check=True, stderr=subprocess.DEVNULL)
+    one.path("/etc/containers/containers.conf").write_text(CONFIGURATION)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def podman(node, base, scratch):
+    archive = scratch / "rootfs.tar"
+    subprocess.run(["tar", "-C", base / "rootfs", "-cf", archive, "bin", "tmp", "etc"], check=True)
+
+    def call(*words):
+        with open(scratch / "podman.out", "w+b") as out:
+            done = node.run(["setpriv", "--reuid", UID, "--regid", UID, "--clear-groups", "env",
+                             "-C", "/", f"HOME={HOME}", f"XDG_RUNTIME_DIR=/run/user/{UID}",
+                             "podman", "--storage-driver", "vfs", *words],
+                            stdout=out, stderr=subprocess.PIPE, timeout=HANG_S)
+            out.seek(0)
+            assert done.returncode == 0, done.stderr.decode()
+            return out.read().decode().strip()
+    call("import", archive, "localhost/tool")
+    yield call
+    call("rm", "--all", "--force", "--time", "0")
+
+
+def listing(node):
+    return sorted((str(p), p.stat().st_uid) for p in node.path(HOME + "/.config").rglob("*"))
+
+
+def test_a_users_containers_are_announced_when_the_listener_lets_him(node, podman, base, scratch):
+    before, files = listing(node), node.files()
+    _, out, _ = node.install("--runtime", "podman", "--rootless", "alice")
+    assert f"--allow-uid {UID}" in out
+    options = ("--no-discovery", "--socket-mode", "0666", "--allow-uid", str(UID))
+    with Daemon(node, base / HOOKD.name, scratch, options) as daemon:
+        events = daemon.subscribe()
+        ident = podman("run", "--detach", "--network", "none", "localhost/tool", "sleep", "600")
+        created = events.wait(ident, "created")
+        assert created["source"] == "hook"
+        podman("rm", "--force", "--time", "0", ident)
+        events.wait(ident, "removed")
+    # without a listener that he may speak to, his containers start all the same
+    podman("run", "--rm", "--network", "none", "localhost/tool", "true")
+    made = [path for path, _ in listing(node)]
+    assert any(path.endswith("containers.conf.d/99-kubearmor-hook.conf") for path in made)
+    assert {uid for _, uid in listing(node)} == {UID}
+    node.hookctl("uninstall")
+    assert listing(node) == before
+    assert node.files() == files
+    until(lambda: not node.path("/usr/local/lib/kubearmor").exists(), "the hook's removal")
+
+
+def test_his_own_directories_stay_in_force(node):
+    own = node.path(HOME + "/.config/containers/containers.conf")
+    own.write_text('[engine]\nhooks_dir = ["/var/lib/alice/hooks"]\n')
+    node.install("--runtime", "podman", "--rootless", "alice")
+    made = own.parent / "containers.conf.d/99-kubearmor-hook.conf"
+    assert made.read_text() == ('[engine]\nhooks_dir = ["/var/lib/alice/hooks", '
+                                '"/usr/share/containers/oci/hooks.d"]\n')
+    node.hookctl("uninstall")
+    assert not made.parent.exists() and own.exists()
+
+
+def test_no_link_of_his_leads_root_anywhere(node):
+    node.path(HOME + "/.config/containers/containers.conf.d").symlink_to("/etc/cron.d")
+    before = node.files()
+    code, _, err = node.install("--runtime", "podman", "--rootless", "alice", check=False)
+    assert code != 0 and "99-kubearmor-hook.conf" in err
+    node.hookctl("uninstall", check=False)
+    assert node.files() == before
+
+
+def test_users_that_cannot_be(node):
+    for name in ("nobody-at-all", "root"):
+        code, _, err = node.install("--runtime", "podman", "--rootless", name, check=False)
+        assert code == 1 and f"no user '{name}'" in err
