@@ -4,7 +4,6 @@
 import json
 import subprocess
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -220,57 +219,6 @@ def test_at_the_same_time(node):
     assert [r.wait(HANG_S) for r in running] == [0] * 6
     node.hookctl("uninstall")
     assert node.files() == before
-
-
-# What changes a file or makes a change last; a file that was only opened is the next one's case.
-CALLS = "mkdirat,renameat,renameat2,unlinkat,fsync,fchmod,fchown,write"
-NODES = 8  # what takes long is set-up's own waiting
-
-
-def killed_at(node, number, *words):
-    """Whether KILL came at the NUMBERth call that may change a file."""
-    code = node.run(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}", "-e",
-                     f"inject={CALLS}:signal=KILL:when={number}", HOOKCTL, *words],
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-    return code in (-9, 137)
-
-
-def hooks_are_usable(node):
-    """Each file that Podman reads is whole, and what it names can be executed."""
-    directory = node.path(HOOKS_DIR)
-    for file in directory.glob("*.json") if directory.exists() else ():
-        path = json.loads(file.read_text())["hook"]["path"]
-        assert node.run([path, "--version"], stdout=subprocess.DEVNULL).returncode == 0
-
-
-def kill_and_converge(node, first):
-    """Kill points FIRST, FIRST + NODES, ... of install, and as many of uninstall."""
-    before = node.files()
-    number = first
-    while killed_at(node, number, "install", "--runtime", "podman", "--source-dir", node.sources):
-        hooks_are_usable(node)
-        install(node)
-        assert len(list(node.path(HOOKS_DIR).iterdir())) == 2
-        killed_at(node, number, "uninstall")
-        hooks_are_usable(node)
-        node.hookctl("uninstall")
-        assert node.files() == before
-        number += NODES
-    return number
-
-
-def test_killed_at_any_file_operation(token, scratch):
-    nodes = []
-    try:
-        for i in range(NODES):
-            (scratch / str(i)).mkdir()
-            nodes.append(Node("machine", token, scratch / str(i)))
-        with ThreadPoolExecutor(NODES) as pool:
-            ends = list(pool.map(kill_and_converge, nodes, range(1, NODES + 1)))
-    finally:
-        for one in nodes:
-            one.close()
-    assert min(ends) > 30, "there are more file operations than that"
 
 
 def test_verify_beside_the_real_listener(node, podman, base, scratch):
