@@ -71,8 +71,8 @@ static enum kh_exit uninstall(const struct kh_settings *s, struct kh_setup *setu
                 code = code == KH_EXIT_OK ? step : code;
         }
         if (!s->dry_run &&
-                kh_uninstall_programs(setup, kh_boottime_ns() + s->wait_ms * KH_NS_PER_MS,
-                        s->restart, &err) < 0)
+                kh_uninstall_programs(
+                        setup, kh_boottime_ns() + s->wait_ms * KH_NS_PER_MS, s->restart, &err) < 0)
                 code = kh_report_setup(&err);
         print_lines(stderr, &setup->kept);
         if (undo.notes.p)

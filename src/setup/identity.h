@@ -18,7 +18,8 @@ static inline struct kh_identity kh_identity_enter(struct kh_identity who)
 {
         if (who.uid) {
                 (void)setfsgid(who.gid);
-                (void)setfsuid(who.uid); /* takes the capabilities of a file system's root as well */
+                (void)setfsuid(
+                        who.uid); /* takes the capabilities of a file system's root as well */
         }
         return who;
 }

@@ -219,8 +219,7 @@ static bool has_new_container(
         if (!names || kh_host_list(&s->root, directory, names, NULL) < 0)
                 return false;
         for (unsigned n = 0; !found && n < names->n; n++) {
-                (void)snprintf(
-                        path, sizeof(path), "%s/%s/hostconfig.json", directory, names->v[n]);
+                (void)snprintf(path, sizeof(path), "%s/%s/hostconfig.json", directory, names->v[n]);
                 found = is_since(s, path, time) && is_made_by_us(s, path);
         }
         kh_names_done(names);
