@@ -368,10 +368,10 @@ def test_a_failure_is_said_once(node):
     assert node.listener.log().count("relay down") == 1
 
 
-def refused(tmp_path, *options):
-    done = subprocess.run([HOOKD, "--events", tmp_path / "events.sock", "--spool", "",
+def refused(tmp_path, *options, before=(), **how):
+    done = subprocess.run([*before, HOOKD, "--events", tmp_path / "events.sock", "--spool", "",
                            "--state", tmp_path / "state", "--no-discovery", *options],
-                          capture_output=True, text=True, timeout=HANG_S, check=False)
+                          capture_output=True, text=True, timeout=HANG_S, check=False, **how)
     assert done.stderr.count("\n") == 1
     return done.returncode, done.stderr
 
@@ -385,6 +385,14 @@ def test_its_own_socket_is_no_kubearmor(tmp_path):
     assert code == 1 and "is our own socket" in error
     code, error = refused(tmp_path, "--socket", path, "--relay", "")
     assert code == 2 and "--relay" in error
+    with socket.socket(socket.AF_UNIX) as handed:
+        handed.bind(str(path))
+        handed.listen()
+        script = f'exec 3<&{handed.fileno()}; LISTEN_PID=$$ exec "$@"'
+        code, error = refused(tmp_path, "--relay", path, before=["bash", "-c", script, "sh"],
+                              pass_fds=[handed.fileno()],
+                              env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "hook"})
+    assert code == 1 and "ListenStream" in error
 
 
 def test_metrics_of_the_relay(node):

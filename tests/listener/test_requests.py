@@ -145,6 +145,33 @@ def test_what_kubearmors_hook_sends(listener):
     assert listener.ids() == []
 
 
+def test_a_snapshot_of_kubearmors_hook(listener):
+    """One connection, each message answered before the next; the live ones on others meanwhile."""
+    ids = [f"k{number}" for number in range(20)]
+    with listener.connect() as connection:
+        for number, ident in enumerate(ids):
+            container = {**KUBEARMORS["container"], "containerID": ident,
+                         "pidns": 4026532100 + number, "mntns": 4026532200 + number}
+            send(connection, {**KUBEARMORS, "detached": True, "container": container})
+            assert answer(connection) == b"ok"
+        assert listener.tell(create("live")) == b"ok"
+    assert listener.ids() == sorted([*ids, "live"])
+    assert {c["source"] for c in listener.containers() if c["id"] in ids} == {"snapshot"}
+
+
+def test_what_kubearmors_podman_hook_sends(listener):
+    container = {**KUBEARMORS["container"], "containerID": "p1", "containerName": "db",
+                 "endPointName": "db", "namespaceName": "container_namespace",
+                 "labels": "io.container.manager=libpod,namespaceName=container_namespace,"
+                           "containerType=podman,kubearmor.io/container.name=db",
+                 "node_name": "node-1", "status": "stopped"}
+    assert listener.tell({**KUBEARMORS, "container": container}) == b"ok"
+    [known] = listener.containers()
+    assert known["name"] == "db"
+    assert "pod" not in known
+    assert known["labels"] == {"io.container.manager": "libpod", "containerType": "podman"}
+
+
 def test_unknown_members_are_passed_over(listener):
     request = create("a", future={"deep": [1, {"x": None}]})
     request["container"]["more"], request["also"] = [1, 2], {"a": "}"}

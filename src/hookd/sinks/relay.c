@@ -5,13 +5,13 @@
 #include "base/clock.h"
 #include "hookd/core.h"
 #include "hookd/log.h"
+#include "hookd/sinks/relay_message.h"
 #include "hookd/timestamp.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/utsname.h>
 
 enum { STEPS_A_TURN = 64 }; /* containers looked at before others get their turn */
 
@@ -98,53 +98,6 @@ static void say(struct kh_relay *r)
         send_message(r);
 }
 
-static size_t write_request(const struct kh_request *request, char text[KH_REQUEST_STREAM_MAX])
-{
-        struct kh_buf b = kh_buf_of(text, KH_REQUEST_STREAM_MAX);
-
-        kh_request_write(&b, request, KH_REQUEST_IDENTITY);
-        if (b.over) {
-                b = kh_buf_of(text, KH_REQUEST_STREAM_MAX);
-                kh_request_write(&b, request, KH_REQUEST_SHORT);
-        }
-        return b.len;
-}
-
-static void compose_delete(struct kh_relay *r, struct kh_span id)
-{
-        static struct kh_request request; /* its lists are large */
-
-        request.operation = KH_OP_DELETE;
-        request.detached = r->phase == KH_RELAY_SNAPSHOT;
-        request.container.id = id;
-        r->message_n = write_request(&request, r->message);
-}
-
-/*
- * The digest is of what KubeArmor acts on: a pid or an image that was found out later is no reason
- * to take a container's policies away and give them again.
- */
-static uint64_t compose_create(struct kh_relay *r, const struct kh_entry *e)
-{
-        static const struct kh_hash_seed seed = { 0 };
-        static struct kh_request request;
-        static struct utsname node;
-        char text[KH_REQUEST_STREAM_MAX];
-        size_t n;
-
-        kh_inventory_read(&r->core->inventory, e, &request.container);
-        request.operation = KH_OP_CREATE;
-        request.detached = r->phase == KH_RELAY_SNAPSHOT;
-        request.running = e->state == KH_STATE_RUNNING;
-        request.node_name = kh_span_of(uname(&node) == 0 ? node.nodename : NULL);
-        r->message_n = write_request(&request, r->message);
-        request.detached = request.running = false;
-        request.node_name = request.container.image = (struct kh_span){ 0 };
-        request.container.pid = 0;
-        n = write_request(&request, text);
-        return kh_hash_bytes(&seed, (struct kh_span){ text, n });
-}
-
 /* KubeArmor knows one container of an id, so two runtimes' that share one are told in turn. */
 static const struct kh_entry *who_is_there(const struct kh_relay *r, const struct kh_item *item)
 {
@@ -172,13 +125,17 @@ static void begin(struct kh_relay *r, struct kh_item *item, enum kh_operation op
 static void update(struct kh_relay *r, struct kh_item *item)
 {
         const struct kh_entry *e = who_is_there(r, item);
-        uint64_t digest = e ? compose_create(r, e) : 0;
+        bool detached = r->phase == KH_RELAY_SNAPSHOT;
+        uint64_t digest = 0;
 
+        if (e)
+                r->message_n = kh_relay_write_create(
+                        r->message, &r->core->inventory, e, detached, &digest);
         if (e && !item->unsure && item->serial == e->serial && item->digest == digest)
                 return;
         if (kh_item_is_known(item)) {
                 /* It ignores a create of an id that it knows: what changed is deleted first. */
-                compose_delete(r, kh_item_id(item));
+                r->message_n = kh_relay_write_delete(r->message, kh_item_id(item), detached);
                 begin(r, item, KH_OP_DELETE, 0, 0);
         } else if (e) {
                 begin(r, item, KH_OP_CREATE, e->serial, digest);
@@ -194,7 +151,7 @@ static void update(struct kh_relay *r, struct kh_item *item)
 static void end_snapshot(struct kh_relay *r)
 {
         if (!r->told_any) {
-                compose_delete(r, KH_RESERVED_ID);
+                r->message_n = kh_relay_write_delete(r->message, KH_RESERVED_ID, true);
                 say(r);
                 return;
         }
