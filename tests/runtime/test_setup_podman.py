@@ -2,6 +2,7 @@
 """Setting Podman up and undoing it: whatever interrupts, whoever else edits, at any time."""
 
 import json
+import shutil
 import subprocess
 import threading
 
@@ -74,6 +75,7 @@ def test_containers_are_announced_until_it_is_undone(node, podman, listener):
     before = node.files()
     older = start(podman, node)
     install(node)
+    shutil.rmtree(node.sources)  # as the removal of the package does
     assert node.states()["podman"] == "hooked"
     ident = start(podman, node, "--name", "quiet_moon")
     [message] = listener.creates()
@@ -134,6 +136,20 @@ def test_the_directory_that_podman_reads(node, podman, listener):
     podman("rm", "--all", "--force", "--time", "0")
     node.hookctl("uninstall")
     assert node.files() == before
+
+
+def test_the_wrapper_as_podmans_runtime(node, podman, listener):
+    wrapper = node.path("/usr/local/lib/wrapper/kubearmor-runtime")
+    wrapper.parent.mkdir()
+    shutil.copy(node.sources / wrapper.name, wrapper)
+    hook = {"path": str(node.sources / "kubearmor-hook"), "args": ["kubearmor-hook"], "timeout": 3}
+    wrapper.with_name(wrapper.name + ".json").write_text(json.dumps(
+        {"runtime": shutil.which("runc"), "hooks": {"createRuntime": [hook], "poststop": [hook]}}))
+    ident = podman("--runtime", "/usr/local/lib/wrapper/kubearmor-runtime", "run", "--detach",
+                   "--network", "none", "--cgroup-parent", node.cgroup_parent, IMAGE, "sleep",
+                   "600").splitlines()[-1]
+    assert listener.creates(ident)
+    podman("rm", "--force", "--time", "0", ident)
 
 
 def test_what_others_change_stays(node):
