@@ -78,12 +78,12 @@ int kh_hooks_dirs_read(const struct kh_host *root, const char *path, const struc
 int kh_hooks_dirs_read_drop_ins(const struct kh_setup *s, const char *directory, const char *except,
         const struct kh_toml_key *key, struct kh_hooks_dirs *dirs, struct kh_err *err)
 {
-        kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
-        int r = names ? kh_host_list(&s->root, directory, names, err)
-                      : kh_fail(err, -ENOMEM, "out of memory");
+        kh_cleanup(kh_freep) struct kh_names *names = calloc(1, sizeof(*names));
+        int r;
 
-        if (r < 0)
-                return r;
+        if (!names)
+                return kh_fail(err, -ENOMEM, "out of memory");
+        r = kh_host_list(&s->root, directory, names, err);
         for (unsigned i = 0; r == 0 && i < names->n; i++) {
                 char path[PATH_MAX];
 
