@@ -6,20 +6,18 @@
 
 #include <sys/syscall.h>
 
-#define TASKS "/io.containerd.runtime.v2.task/*"
-
 /* What tells the start time comes first: the others then need no second look at its process. */
 const struct kh_place_pattern kh_default_places[] = {
         { KH_PLACE_RUNTIME, 0, "/run/runc" },
         { KH_PLACE_RUNTIME, 0, "/run/crun" },
         { KH_PLACE_RUNTIME, 0, "/run/containerd/runc/*" },
         { KH_PLACE_RUNTIME, 0, "/run/docker/runtime-*/*" },
-        { KH_PLACE_SHIM, 0, "/run/containerd" TASKS },
-        { KH_PLACE_SHIM, 0, "/run/docker/containerd/daemon" TASKS },
-        { KH_PLACE_SHIM, 0, "/run/k3s/containerd" TASKS },
-        { KH_PLACE_SHIM, 0, "/run/k0s/containerd" TASKS },
-        { KH_PLACE_SHIM, 0, "/var/snap/microk8s/common/run/containerd" TASKS },
-        { KH_PLACE_STORAGE, 0, "/run/containers/storage/*-containers" },
+        { KH_PLACE_SHIM, 0, "/run/containerd" KH_TASKS },
+        { KH_PLACE_SHIM, 0, "/run/docker/containerd/daemon" KH_TASKS },
+        { KH_PLACE_SHIM, 0, "/run/k3s/containerd" KH_TASKS },
+        { KH_PLACE_SHIM, 0, "/run/k0s/containerd" KH_TASKS },
+        { KH_PLACE_SHIM, 0, "/var/snap/microk8s/common/run/containerd" KH_TASKS },
+        { KH_PLACE_STORAGE, 0, "/run/containers/storage" KH_STORES },
 };
 const size_t kh_default_places_n = sizeof(kh_default_places) / sizeof(kh_default_places[0]);
 

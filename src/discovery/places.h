@@ -24,6 +24,10 @@ struct kh_place_pattern {
         const char *path;
 };
 
+/* Below containerd's state directory, and below Podman's and CRI-O's run root. */
+#define KH_TASKS  "/io.containerd.runtime.v2.task/*"
+#define KH_STORES "/*-containers"
+
 /* Where runc, crun, containerd, Docker, k3s, k0s, MicroK8s, CRI-O and Podman have theirs. */
 extern const struct kh_place_pattern kh_default_places[];
 extern const size_t kh_default_places_n;

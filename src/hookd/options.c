@@ -31,6 +31,8 @@ static const char help[] =
         "  --allow-reader UID    let this user read (repeatable)\n"
         "  --socket-mode MODE    of the hook socket, in octal (0600)\n"
         "  --host-root DIR       where the host's root is mounted\n"
+        "  --state-root DIR      where a runtime, a containerd or a container storage keeps its state,\n"
+        "                        beside the usual places (repeatable)\n"
         "  --watch HOW           how changes in the runtimes' state directories are seen:\n"
         "                        fanotify, inotify, poll (every second), or auto: the first of\n"
         "                        them that works\n"
@@ -50,6 +52,7 @@ enum {
         OPT_ALLOW_READER,
         OPT_SOCKET_MODE,
         OPT_HOST_ROOT,
+        OPT_STATE_ROOT,
         OPT_WATCH,
         OPT_NO_DISCOVERY,
         OPT_READY_FD,
@@ -68,6 +71,7 @@ static const struct option options[] = {
         { "allow-reader", required_argument, NULL, OPT_ALLOW_READER },
         { "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
         { "host-root", required_argument, NULL, OPT_HOST_ROOT },
+        { "state-root", required_argument, NULL, OPT_STATE_ROOT },
         { "watch", required_argument, NULL, OPT_WATCH },
         { "no-discovery", no_argument, NULL, OPT_NO_DISCOVERY },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
@@ -85,6 +89,16 @@ static int add_uid(const char *text, uid_t uids[KH_UIDS_MAX], size_t *n, struct 
         if (*n == KH_UIDS_MAX)
                 return kh_fail(err, -EINVAL, "more than %d uids", KH_UIDS_MAX);
         uids[(*n)++] = (uid_t)uid;
+        return 0;
+}
+
+static int add_state_root(const char *path, struct kh_options *o, struct kh_err *err)
+{
+        if (path[0] != '/')
+                return kh_fail(err, -EINVAL, "state root '%s': give its whole path", path);
+        if (o->state_roots_n == KH_STATE_ROOTS_MAX)
+                return kh_fail(err, -EINVAL, "more than %d state roots", KH_STATE_ROOTS_MAX);
+        o->state_roots[o->state_roots_n++] = path;
         return 0;
 }
 
@@ -151,6 +165,8 @@ static int take(struct kh_options *o, int option, struct kh_err *err)
         case OPT_HOST_ROOT:
                 o->host_root = optarg;
                 return 0;
+        case OPT_STATE_ROOT:
+                return add_state_root(optarg, o, err);
         case OPT_ALLOW_UID:
                 return add_uid(optarg, o->allowed, &o->allowed_n, err);
         case OPT_ALLOW_READER:

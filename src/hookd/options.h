@@ -7,7 +7,10 @@
 
 #include <sys/types.h>
 
-enum { KH_UIDS_MAX = 64 }; /* of --allow-uid and of --allow-reader */
+enum {
+        KH_UIDS_MAX = 64, /* of --allow-uid and of --allow-reader */
+        KH_STATE_ROOTS_MAX = 16,
+};
 
 struct kh_options {
         const char *socket;
@@ -24,6 +27,8 @@ struct kh_options {
         size_t allowed_n;
         uid_t readers[KH_UIDS_MAX];
         size_t readers_n;
+        const char *state_roots[KH_STATE_ROOTS_MAX];
+        size_t state_roots_n;
 };
 
 /* 1: the program has printed what was asked for and is done; 0; or -EINVAL. */

@@ -308,3 +308,28 @@ def test_on_an_older_kernel(engine, make, expected, base, scratch, version):
             subscriber.wait_state(box.id, "running")
             engine.kill(box.id)
             subscriber.wait(box.id, "removed")
+
+
+def test_runtimes_with_other_roots(engine, make, base, scratch):
+    """The runtime's own, and a containerd's, whose shim alone is left."""
+    roots = engine.view.path("/run/own"), engine.view.path("/run/other containerd")
+    box, task = make(()), make(())
+    for one in box, task:
+        engine.create(one.id, one.bundle)
+    pid = engine.pid(task.id)
+    engine.view.path(f"/run/{engine.name}").rename(roots[0])
+    directory = roots[1] / "io.containerd.runtime.v2.task/k8s.io" / task.id
+    directory.mkdir(parents=True)
+    shutil.copy(engine.view.path(task.bundle / "config.json"), directory)
+    (directory / "init.pid").write_text(str(pid))
+    shutil.rmtree(roots[0] / task.id)
+    options = [word for root in ("/run/own/", "/run/other containerd")
+               for word in ("--state-root", root)]
+    with Daemon(engine.view, base / HOOKD.name, scratch, options) as daemon:
+        found = {c["id"]: c for c in daemon.ask(request="list")}
+        assert set(found) == {box.id, task.id}
+        assert found[task.id]["pid"] == pid
+        assert found[task.id]["bundle"].startswith("/run/other containerd/io.containerd")
+        daemon.stop()
+    roots[0].rename(engine.view.path(f"/run/{engine.name}"))
+    os.kill(pid, signal.SIGKILL)

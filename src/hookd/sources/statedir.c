@@ -390,12 +390,13 @@ int kh_statedir_init(struct kh_statedir *s, struct kh_core *core, struct kh_err 
                 return r;
         s->room = mmap(NULL, sizeof(*s->room), PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (s->room == MAP_FAILED) {
+        if (s->room == MAP_FAILED)
                 s->room = NULL;
-                return kh_fail(err, -errno, "no memory for discovery");
-        }
+        if (!s->room || kh_state_places_make(&s->places, core->options->state_roots,
+                                core->options->state_roots_n) < 0)
+                return kh_fail(err, -ENOMEM, "no memory for discovery");
         host.root = s->root;
-        kh_discovery_init(&s->discovery, &host, kh_default_places, kh_default_places_n, s->room);
+        kh_discovery_init(&s->discovery, &host, s->places.patterns, s->places.n, s->room);
         s->discovery.knows = knows;
         s->discovery.knows_arg = s;
         probe = kh_root_open(s->root, "/run", O_PATH | O_DIRECTORY);
@@ -432,6 +433,7 @@ void kh_statedir_done(struct kh_statedir *s)
                 kh_discovery_end(&s->discovery);
         if (s->room)
                 (void)munmap(s->room, sizeof(*s->room));
+        kh_state_places_free(&s->places);
         kh_loop_del(s->core->loop, s->slot);
         kh_watcher_close(&s->watcher);
         kh_closep(&s->root);

@@ -13,12 +13,14 @@
 #include "base/list.h"
 #include "discovery/discovery.h"
 #include "hookd/loop.h"
+#include "hookd/sources/places.h"
 #include "hookd/sources/watcher.h"
 
 struct kh_core;
 
 struct kh_statedir {
         struct kh_core *core;
+        struct kh_state_places places;
         struct kh_discovery discovery;
         struct kh_discovery_room *room; /* mapped; empty between uses */
         int root;                       /* the host's (base/root.h) */
