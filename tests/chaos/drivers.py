@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engines in one language: a slot is a container's name, used again and again."""
 
+import secrets
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -11,6 +12,10 @@ from harness.podman import IMAGE as PODMAN_IMAGE
 from harness.runtime import Runtime
 
 STAGES = ["createRuntime", "poststop"]
+# Twice told of, or from within the container's namespaces.
+OTHER_STAGES = ["prestart", *STAGES], ["createContainer", "poststop"]
+
+RUN = secrets.token_hex(2)  # beside another run on this machine
 
 ABSENT, CREATED, RUNNING, OVER = "absent", "created", "running", "over"
 
@@ -18,9 +23,9 @@ ABSENT, CREATED, RUNNING, OVER = "absent", "created", "running", "over"
 _WITH_CHILD = ("sh", "-c", "sleep 600 & exec sleep 600")
 
 
-def hooks(program):
+def hooks(program, stages=STAGES):
     return {stage: [{"path": str(program), "args": ["kubearmor-hook", "--stage", stage],
-                     "timeout": 10}] for stage in STAGES}
+                     "timeout": 10}] for stage in stages}
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Slot:
     spoilt: int = 0  # how many ids were left with what a killed runtime or monitor had begun
 
     def own_id(self):
-        return f"chaos-{self.name}-{self.spoilt}"
+        return f"chaos-{RUN}-{self.name}-{self.spoilt}"
 
     def named(self, ident):
         self.ident = ident
@@ -58,7 +63,7 @@ class Oci:
         config = bundle.spec(self._base / "rootfs", f"{self._view.cgroup_parent}/{ident}",
                              args=_WITH_CHILD, pid_namespace=pids)
         if slot.hooked:
-            config["hooks"] = hooks(self._program)
+            config["hooks"] = hooks(self._program, random.choice((STAGES, *OTHER_STAGES)))
         bundle.write_bundle(self._scratch / ident, config)
         slot.named(ident)
 
