@@ -16,8 +16,8 @@ static const struct {
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 /* The patterns of one kind below all the roots; the end of what was written to TEXT. */
-static char *add_kind(struct kh_state_places *places, size_t kind, const char *const *roots,
-        size_t n, char *text)
+static char *add_kind(
+        struct kh_state_places *places, size_t kind, const char *const *roots, size_t n, char *text)
 {
         for (size_t i = 0; i < n; i++) {
                 size_t length = strlen(roots[i]);
