@@ -123,7 +123,7 @@ bool kh_host_exists(const struct kh_host *root, const char *path)
 
 bool kh_host_is_writable(const struct kh_host *root, const char *path)
 {
-        char existing[PATH_MAX];
+        char existing[PATH_MAX] = "";
         struct statvfs vfs;
         kh_cleanup(kh_closep) int fd = -EBADF;
 

@@ -161,6 +161,19 @@ def test_which_handler_is_not_hooked(node):
     node.hookctl("uninstall")
 
 
+def test_nothing_but_kata(node, is_newer):
+    if is_newer:
+        pytest.skip("2.x has a handler of runc's kind whatever the file says")
+    node.path(CONFIG).write_text(
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]\n'
+        'runtime_type = "io.containerd.kata.v2"\n')
+    before = node.files()
+    assert node.states()["containerd"] == "unused"
+    code, _, err = node.install("--runtime", "containerd", check=False)
+    assert code == 1 and "no runtime handler" in err
+    assert node.files() == before
+
+
 def test_the_built_in_specification_is_the_daemons_own(node):
     """Where there is no ctr, as in k0s."""
     node.path(CONFIG).write_text("version = 2\n")

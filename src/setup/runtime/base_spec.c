@@ -44,18 +44,18 @@ static const char built_in[] =
 
 /* What changed in it, and when; the latest first. */
 static const struct {
-        unsigned major, minor, patch;
         const char *oci_version;
+        unsigned major, minor, patch;
         bool masks_powercap;
 } changes[] = {
-        { 2, 2, 1, "1.3.0", true },
-        { 2, 1, 0, "1.2.1", true },
-        { 2, 0, 0, "1.2.0", true },
-        { 1, 7, 12, "1.1.0", true },
-        { 1, 7, 11, "1.1.0-rc.1", true },
-        { 1, 7, 0, "1.1.0-rc.1", false },
-        { 1, 6, 26, "1.0.2-dev", true },
-        { 0, 0, 0, "1.0.2-dev", false },
+        { "1.3.0", 2, 2, 1, true },
+        { "1.2.1", 2, 1, 0, true },
+        { "1.2.0", 2, 0, 0, true },
+        { "1.1.0", 1, 7, 12, true },
+        { "1.1.0-rc.1", 1, 7, 11, true },
+        { "1.1.0-rc.1", 1, 7, 0, false },
+        { "1.0.2-dev", 1, 6, 26, true },
+        { "1.0.2-dev", 0, 0, 0, false },
 };
 
 static bool is_before(const struct kh_instance *i, unsigned major, unsigned minor, unsigned patch)

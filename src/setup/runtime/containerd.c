@@ -101,12 +101,12 @@ static int set_string(struct kh_text *text, const struct kh_toml_key *table, con
         return r;
 }
 
-/* The table of a handler in a file of that version. */
-static struct kh_toml_key key_of(uint64_t version, const char *name)
+/* The table of a handler in the configuration; 1.x knows no other form, whatever version it says. */
+static struct kh_toml_key key_of(const struct kh_containerd_plan *p, const char *name)
 {
-        if (version == 1)
+        if (p->version == 1)
                 return KH_TOML_KEY("plugins", "cri", "containerd", "runtimes", name);
-        return kh_handler_key(version >= 3, name);
+        return kh_handler_key(p->version >= 3 && p->now.is_split, name);
 }
 
 static bool has_table(struct kh_span text, const struct kh_toml_key *table)
@@ -130,7 +130,7 @@ static int add_lines(struct kh_containerd_plan *p, struct kh_text *text, struct 
                 kh_text_printf(text, "version = %d " KH_TOML_MARK "\n", (int)p->version);
         for (unsigned i = 0; r == 0 && i < p->now.n; i++) {
                 const struct kh_handler *h = &p->now.handlers[i];
-                struct kh_toml_key table = key_of(p->version, h->name);
+                struct kh_toml_key table = key_of(p, h->name);
 
                 if (!p->wanted[i])
                         continue;
@@ -346,6 +346,9 @@ static int plan_files(
 {
         int r = choose_handlers(p, set, err);
 
+        if (r == 0 && !p->n_wanted && !p->plan->edits)
+                return kh_fail(err, -ENODEV,
+                        "it has no runtime handler whose containers run hooks on this kernel");
         if (r < 0 || !p->n_wanted)
                 return r;
         r = plan_spec(p, set, err);
