@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/socket.h>
@@ -35,7 +36,7 @@ static const struct {
         { 6013, SCMP_SYS(ioctl), ENOTTY, { 1, SCMP_CMP_MASKED_EQ, 0xffff, PIDFD_IOCTLS | 11 } },
 };
 
-static int forget(unsigned version)
+static int forget(unsigned long version)
 {
         scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
         int r = filter ? 0 : -ENOMEM;
@@ -51,16 +52,25 @@ static int forget(unsigned version)
         return r;
 }
 
+/* "5.4" as 5004; 0 for what is no version. */
+static unsigned long version_of(const char *text)
+{
+        char *end;
+        unsigned long major = strtoul(text, &end, 10);
+
+        return *end == '.' ? major * 1000 + strtoul(end + 1, NULL, 10) : 0;
+}
+
 int main(int argc, char **argv)
 {
-        unsigned major, minor;
+        unsigned long version = argc > 2 ? version_of(argv[1]) : 0;
         int r;
 
-        if (argc < 3 || sscanf(argv[1], "%u.%u", &major, &minor) != 2) {
+        if (!version) {
                 fprintf(stderr, "usage: old-kernel VERSION PROGRAM [ARGUMENT...]\n");
                 return 2;
         }
-        r = forget(major * 1000 + minor);
+        r = forget(version);
         if (r < 0) {
                 fprintf(stderr, "old-kernel: seccomp: %s\n", strerror(-r));
                 return 1;
