@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all deps demo check bench install clean
+.PHONY: all deps demo check check-vm bench install clean
 
 all:
 	scripts/build $(BUILD)
@@ -16,6 +16,10 @@ demo: deps all
 
 check: deps all
 	tests/run $(BUILD)
+
+# Of all that, the tests in virtual machines alone.
+check-vm: deps all
+	tests/run $(BUILD) vm
 
 bench: deps all
 	bench/run $(BUILD)

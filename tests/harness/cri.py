@@ -6,26 +6,33 @@ import json
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 
 from harness import BUILD, HANG_S, observe, until
 
-_PROTO = "cri.proto"
+_PROTO = Path(__file__).with_suffix(".proto")
+
+
+def make_messages(build):
+    """Makes the module of messages from cri.proto, in a folder of the build folder's."""
+    made = build / "cri"
+    module = made / "cri_pb2.py"
+    if not module.exists() or module.stat().st_mtime < _PROTO.stat().st_mtime:
+        made.mkdir(exist_ok=True)
+        subprocess.run(["/usr/bin/python3", "-m", "grpc_tools.protoc",
+                        f"--proto_path={_PROTO.parent}", f"--python_out={made}", _PROTO.name],
+                       check=True, timeout=HANG_S)
+    return made
 
 
 def _messages():
-    """The module of messages, made from cri.proto into the build folder."""
-    made = BUILD / "cri"
-    if not (made / "cri_pb2.py").exists():
-        made.mkdir(exist_ok=True)
-        source = __file__.removesuffix("cri.py")
-        subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={source}",
-                        f"--python_out={made}", _PROTO], check=True, timeout=HANG_S)
-    sys.path.insert(0, str(made))
+    made = str(make_messages(BUILD))
+    sys.path.insert(0, made)
     try:
         return importlib.import_module("cri_pb2")
     finally:
-        sys.path.remove(str(made))
+        sys.path.remove(made)
 
 
 class Cri:
@@ -62,14 +69,14 @@ class Cri:
         """Until the daemon answers, after its start."""
         until(self._answers, "containerd's CRI answers")
 
-    def run_pod(self, name, namespace, *, labels=None, cgroup_parent="", handler=""):
+    def run_pod(self, name, namespace, *, labels=None, cgroup_parent=""):
         """A pod without a network of its own: nothing is needed from CNI."""
         uid = str(uuid.uuid4())
         config = {"metadata": {"name": name, "uid": uid, "namespace": namespace},
                   "log_directory": "/tmp", "labels": labels or {},
                   "linux": {"cgroup_parent": cgroup_parent, "security_context": {
                       "namespace_options": {"network": "NODE"}}}}
-        answer = self.call("RunPodSandbox", config=config, runtime_handler=handler)
+        answer = self.call("RunPodSandbox", config=config)
         pod = SimpleNamespace(id=answer.pod_sandbox_id, config=config, name=name,
                               namespace=namespace, uid=uid)
         self._pods.append(pod)
@@ -101,16 +108,26 @@ class Cri:
         return {c.id for c in self.call("ListContainers").containers
                 if c.state == self._messages.CONTAINER_RUNNING}
 
+    @staticmethod
+    def bundle(ident):
+        return f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{ident}"
+
+    def pid(self, ident):
+        return int(self._view.path(self.bundle(ident) + "/init.pid").read_text())
+
+    def identity(self, pod, name, ident, image):
+        """What containerd alone knows of a container that start_container() gave."""
+        return {"rootfs": self.bundle(ident) + "/rootfs", "name": name, "image": image,
+                "type": "container", "pod": {"name": pod.name, "namespace": pod.namespace,
+                                             "uid": pod.uid, "sandboxId": pod.id}}
+
     def seen(self, pod, name, ident, image):
-        """What is true of a container that start_container() gave."""
-        bundle = f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{ident}"
+        """Everything that is true of it."""
+        bundle = self.bundle(ident)
         config = json.loads(self._view.path(bundle + "/config.json").read_text())
-        pid = int(self._view.path(bundle + "/init.pid").read_text())
         return {**observe.container(self._view, "runc", ident, "createRuntime", bundle, config,
-                                    pid),
-                "rootfs": bundle + "/rootfs", "name": name, "image": image, "type": "container",
-                "pod": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid,
-                        "sandboxId": pod.id}}
+                                    self.pid(ident)),
+                **self.identity(pod, name, ident, image)}
 
     def close(self):
         for pod in list(self._pods):

@@ -29,17 +29,8 @@ done
 """
 
 
-class Node(View):
-    def __init__(self, layout, token, scratch):
-        super().__init__(layout, token)
-        self.scratch = scratch
-        self.sources = scratch / "programs"
-        self.sources.mkdir()
-        for program in (HOOK, WRAPPER):
-            (self.sources / program.name).write_bytes(program.read_bytes())
-            (self.sources / program.name).chmod(0o755)
-        done = self.run(["sh", "-c", _OVERLAY, "overlay", *_WRITABLE], stderr=subprocess.PIPE)
-        assert done.returncode == 0, done.stderr.decode()
+class SetUp:
+    """What set-up does to a machine, whose programs are in self.sources."""
 
     def hookctl(self, *words, check=True, env=()):
         """Exit code, standard output and standard error."""
@@ -70,3 +61,16 @@ class Node(View):
                         content = hashlib.sha256(path.read_bytes()).hexdigest()
                     listed[str(path)] = path.lstat().st_mode, content
         return {str(path).removeprefix(str(self.root)): what for path, what in listed.items()}
+
+
+class Node(SetUp, View):
+    def __init__(self, layout, token, scratch):
+        super().__init__(layout, token)
+        self.scratch = scratch
+        self.sources = scratch / "programs"
+        self.sources.mkdir()
+        for program in (HOOK, WRAPPER):
+            (self.sources / program.name).write_bytes(program.read_bytes())
+            (self.sources / program.name).chmod(0o755)
+        done = self.run(["sh", "-c", _OVERLAY, "overlay", *_WRITABLE], stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr.decode()

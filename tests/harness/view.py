@@ -27,7 +27,41 @@ exec cat
 """
 
 
-class View:
+class Machine:
+    """Where programs are run: the machine itself."""
+
+    root = Path("/")
+
+    def __init__(self):
+        self.mount_namespace = os.stat("/proc/self/ns/mnt").st_ino
+
+    def path(self, path):
+        """Where PATH of the machine is to be found by the test."""
+        return self.root / str(path).lstrip("/")
+
+    def argv(self, argv):
+        return list(map(str, argv))
+
+    def popen(self, argv, **kwargs):
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(self.argv(argv), **kwargs)
+
+    def run(self, argv, **kwargs):
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        kwargs.setdefault("timeout", HANG_S)
+        return subprocess.run(self.argv(argv), **kwargs)
+
+    @property
+    def v2_mount(self):
+        """The unified hierarchy as seen by the test; None where nothing mounts it."""
+        for candidate in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+            if self.path(candidate + "/cgroup.procs").exists() and \
+                    self.path(candidate + "/cgroup.controllers").exists():
+                return self.path(candidate)
+        return None
+
+
+class View(Machine):
     """Lives until close(), or until the test process dies: its holder reads from a pipe of ours."""
 
     def __init__(self, layout, token):
@@ -41,30 +75,8 @@ class View:
         self.root = Path(f"/proc/{self._holder.pid}/root")
         self.mount_namespace = os.stat(f"/proc/{self._holder.pid}/ns/mnt").st_ino
 
-    def path(self, path):
-        """Where PATH of the view is to be found from outside of it."""
-        return self.root / str(path).lstrip("/")
-
     def argv(self, argv):
         return ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", "--", *map(str, argv)]
-
-    def popen(self, argv, **kwargs):
-        kwargs.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen(self.argv(argv), **kwargs)
-
-    def run(self, argv, **kwargs):
-        kwargs.setdefault("stdin", subprocess.DEVNULL)
-        kwargs.setdefault("timeout", HANG_S)
-        return subprocess.run(self.argv(argv), **kwargs)
-
-    @property
-    def v2_mount(self):
-        """The unified hierarchy as seen from outside; None where nothing mounts it."""
-        for candidate in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-            if self.path(candidate + "/cgroup.procs").exists() and \
-                    self.path(candidate + "/cgroup.controllers").exists():
-                return self.path(candidate)
-        return None
 
     def _cgroups(self):
         """Our directories in every hierarchy, leaves first."""
