@@ -42,6 +42,7 @@ class Guest(SetUp, Machine):
         call("ctr", "--namespace", "k8s.io", "images", "import", archive)
         call("docker", "load", "--input", archive)
         call("podman", "load", "--input", archive)
+        call("systemctl", "enable", "podman-restart.service")
 
     @staticmethod
     def pause_image():

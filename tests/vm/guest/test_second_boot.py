@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same node after a reboot, to the undoing of the set-up; the tests are steps, in order."""
 
+from pathlib import Path
+
 import pytest
 
 from engines import call
 from harness import until
 
+WRAPPER = Path("/usr/local/lib/kubearmor/kubearmor-runtime")
 KINDS = ("pods", "docker", "podman-crun", "runc")
 MADE = {}
 
@@ -54,8 +57,12 @@ def test_every_file_is_as_it_was(guest):
     assert "kubearmor-runtime stays" in err
     docker = guest.engine("docker")
     docker.remove(*docker("ps", "--all", "--quiet").split())
-    guest.hookctl("uninstall", "--restart", "--wait", "30s")
-    assert guest.changed_files() == {}
+    guest.hookctl("uninstall", "--restart", "--wait", "10s")
+    if WRAPPER.exists():  # Docker 23 and later only shows by a restart that it has read daemon.json
+        guest.restart("docker")
+        guest.hookctl("uninstall")
+    changed = guest.changed_files()
+    assert not changed, changed
 
 
 @pytest.mark.parametrize("kind", ("pods", "docker", "podman-crun"))
