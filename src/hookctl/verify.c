@@ -111,14 +111,56 @@ static uint64_t set_up_at(const struct kh_setup *setup)
         return latest_ns / (KH_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
+/* Containers that no hook announced, by the runtime that made them. */
+struct missed {
+        unsigned n;
+        struct {
+                char runtime[24];
+                unsigned n;
+        } by[4]; /* the last one: all further runtimes */
+        char example[48];
+};
+
+static void count_missed(struct missed *m, const struct kubearmor_hook_container *c)
+{
+        const char *runtime = c->runtime ? c->runtime : "unknown";
+        unsigned last = sizeof(m->by) / sizeof(m->by[0]) - 1, i = 0;
+
+        while (i < last && m->by[i].n && strcmp(m->by[i].runtime, runtime) != 0)
+                i++;
+        (void)snprintf(
+                m->by[i].runtime, sizeof(m->by[i].runtime), "%s", i < last ? runtime : "others");
+        m->by[i].n++;
+        m->n++;
+        (void)snprintf(m->example, sizeof(m->example), "%.40s", c->id);
+}
+
+static void list_missed(const struct missed *m, char *text, size_t cap)
+{
+        struct kh_buf b = kh_buf_of(text, cap);
+
+        for (unsigned i = 0; i < sizeof(m->by) / sizeof(m->by[0]) && m->by[i].n; i++) {
+                kh_buf_span(&b, i ? KH_SPAN(", ") : KH_SPAN(": "));
+                kh_buf_u64(&b, m->by[i].n);
+                kh_buf_lit(&b, " of ");
+                kh_buf_span(&b, kh_span_of(m->by[i].runtime));
+        }
+        if (m->n) {
+                kh_buf_lit(&b, ", such as ");
+                kh_buf_span(&b, kh_span_of(m->example));
+        }
+        kh_buf_terminate(&b);
+}
+
 /* Containers that began since, and of which no hook has told. */
 static void check_containers(
         struct checks *checks, const struct kh_setup *setup, struct kubearmor_hook *hook)
 {
         const struct kubearmor_hook_event *event;
         uint64_t since = set_up_at(setup);
-        unsigned announced = 0, missed = 0;
-        char example[128] = "";
+        struct missed missed = { 0 };
+        unsigned announced = 0;
+        char list[256];
         int rc = kubearmor_hook_list(hook, NULL);
 
         while (rc >= 0 && (rc = kubearmor_hook_next(hook, -1, &event)) > 0) {
@@ -133,16 +175,15 @@ static void check_containers(
                         announced++;
                         continue;
                 }
-                missed++;
-                (void)snprintf(example, sizeof(example), ": %.40s of %.40s", c->id,
-                        c->runtime ? c->runtime : "an unknown runtime");
+                count_missed(&missed, c);
         }
+        list_missed(&missed, list, sizeof(list));
         if (rc < 0)
                 add(checks, NULL, "the hook announces containers", false, "%s",
                         kubearmor_hook_error(hook));
         else
-                add(checks, NULL, "the hook announces containers", missed == 0,
-                        "%u since it was set up, %u without it%s", announced, missed, example);
+                add(checks, NULL, "the hook announces containers", missed.n == 0,
+                        "%u since it was set up, %u without it%s", announced, missed.n, list);
 }
 
 /* The next container that is created, and how it arrived. */

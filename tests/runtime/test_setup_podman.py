@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness import HANG_S, HOOKD
+from harness import HANG_S, HOOKD, until
 from harness.daemon import Daemon
 from harness.node import HOOKCTL, Node
 from harness.recorder import Recorder
@@ -241,7 +241,7 @@ def test_verify_beside_the_real_listener(node, podman, base, scratch):
     install(node)
     code, out, _ = node.hookctl("verify", check=False)
     assert code == 1 and "FAILED  node" in out
-    with Daemon(node, base / HOOKD.name, scratch):
+    with Daemon(node, base / HOOKD.name, scratch, options=()):
         _, out, _ = node.hookctl("verify", "-o", "json")
         steps = json.loads(out)
         assert all(step["ok"] for step in steps), out
@@ -252,3 +252,9 @@ def test_verify_beside_the_real_listener(node, podman, base, scratch):
                        IMAGE, "true")
             assert b"by hook, createRuntime of runc" in waiting.stdout.read()
         assert waiting.returncode == 0
+        (scratch / "none").mkdir()
+        podman("--hooks-dir", scratch / "none", "run", "--detach", "--network", "none",
+               "--cgroup-parent", node.cgroup_parent, IMAGE, "sleep", "60")
+        code, out, _ = until(lambda: [r for r in [node.hookctl("verify", check=False)] if r[0]],
+                             "the container that no hook told of")[0]
+        assert code == 1 and "1 without it: 1 of runc, such as " in out
