@@ -151,6 +151,19 @@ static void read_program(int process, struct kh_instance *i)
                 i->program[n - (ssize_t)gone.n] = '\0';
 }
 
+/* One program of many names is another under each (k3s): it is to be called by its daemon's. */
+static void use_name(const struct kh_setup *s, const char *name, struct kh_instance *i)
+{
+        const char *slash = strrchr(i->program, '/');
+        char path[PATH_MAX];
+        int n = !slash ? -1
+                       : snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - i->program),
+                                 i->program, name);
+
+        if (n > 0 && n < (int)sizeof(path) && kh_host_exists(&s->root, path))
+                memcpy(i->program, path, (size_t)n + 1);
+}
+
 /* Servers and agents have units of different names: the process is in the cgroup of one of them. */
 static const char *find_service(int process, enum kh_owner owner)
 {
@@ -189,6 +202,7 @@ static void consider(const struct kh_setup *s, int proc, const char *pid, enum k
         found.started_ns = start_of(process);
         found.service = find_service(process, owner);
         read_program(process, &found);
+        use_name(s, signs[owner].process, &found);
         kh_text_done(&i->command_line);
         *i = found;
         *best = score;

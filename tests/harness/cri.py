@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the Container Runtime Interface, as the kubelet is one, to containerd in a view."""
+"""A client of the Container Runtime Interface, as the kubelet is one, to a containerd in a view."""
 
 import importlib
 import json
@@ -36,10 +36,12 @@ def _messages():
 
 
 class Cri:
-    """Calls by their names: cri.call("StopContainer", container_id=...)."""
+    """Calls by their names: cri.call("StopContainer", container_id=...). STATE is the directory
+    of containerd's state, and of its socket."""
 
-    def __init__(self, view):
+    def __init__(self, view, state="/run/containerd"):
         self._view = view
+        self._state = state
         self._messages = _messages()
         self._pods = []
         self.wait()
@@ -50,7 +52,8 @@ class Cri:
 
         request = getattr(self._messages, method + "Request")
         response = getattr(self._messages, method + "Response")
-        with grpc.insecure_channel(f"unix://{self._view.path('/run/containerd/containerd.sock')}",
+        socket = self._view.path(self._state + "/containerd.sock")
+        with grpc.insecure_channel(f"unix://{socket}",
                                    [("grpc.use_local_subchannel_pool", 1)]) as channel:
             call = channel.unary_unary(f"/runtime.v1.RuntimeService/{method}",
                                        request_serializer=request.SerializeToString,
@@ -108,9 +111,8 @@ class Cri:
         return {c.id for c in self.call("ListContainers").containers
                 if c.state == self._messages.CONTAINER_RUNNING}
 
-    @staticmethod
-    def bundle(ident):
-        return f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{ident}"
+    def bundle(self, ident):
+        return f"{self._state}/io.containerd.runtime.v2.task/k8s.io/{ident}"
 
     def pid(self, ident):
         return int(self._view.path(self.bundle(ident) + "/init.pid").read_text())

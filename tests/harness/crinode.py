@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node whose pods are run by containerd, as a kubelet asks for them."""
 
-from harness import image
+from harness import image, k3s
 from harness.cri import Cri
 from harness.engines import Containerd
 from harness.node import Node
@@ -21,15 +21,25 @@ version = 2
 
 
 class CriNode(Node):
+    runtime = "containerd"  # as set-up calls it
+    state = "/run/containerd"
+    pause = PAUSE
+
     def __init__(self, token, base, scratch):
         super().__init__("machine", token, scratch)
         self._logs = scratch / "containerd"
         self._logs.mkdir()
+        self._configure()
+        self.containerd = self._start()
+        self.cri = Cri(self, self.state)
+        self.load_image([IMAGE, self.pause], base / "rootfs")
+
+    def _configure(self):
         self.path("/etc/containerd").mkdir(exist_ok=True)
         self.path("/etc/containerd/config.toml").write_text(CONFIG)
-        self.containerd = Containerd(self, self._logs)
-        self.cri = Cri(self)
-        self.load_image([IMAGE, PAUSE], base / "rootfs")
+
+    def _start(self):
+        return Containerd(self, self._logs)
 
     def load_image(self, names, rootfs, **options):
         archive = self.scratch / "image.tar"
@@ -39,7 +49,7 @@ class CriNode(Node):
 
     def restart_containerd(self):
         self.containerd.close()
-        self.containerd = Containerd(self, self._logs)
+        self.containerd = self._start()
         self.cri.wait()
 
     def pod(self, name, containers=2):
@@ -53,3 +63,24 @@ class CriNode(Node):
         self.cri.close()
         self.containerd.close()
         super().close()
+
+
+class EmbeddedNode(CriNode):
+    """One whose containerd comes with KIND, k3s or RKE2."""
+
+    state = k3s.STATE
+    pause = k3s.PAUSE
+
+    def __init__(self, kind, *args):
+        self.runtime = kind.name
+        self._kind = kind
+        super().__init__(*args)
+
+    def _configure(self):
+        self._embedding = self._kind(self, self._logs)
+
+    def _start(self):
+        return self._embedding.start()
+
+    def files(self):
+        return {**super().files(), **self._embedding.files()}

@@ -14,23 +14,24 @@ IMAGE = "kh-tool:3"
 class _Service:
     """A daemon of the view's that is asked by a client program."""
 
-    def __init__(self, view, scratch, command, client):
+    def __init__(self, view, scratch, command, client, *client_options):
         self.view = view
         self._scratch = scratch
-        self._client = client
-        with open(scratch / f"{command[0]}.log", "wb") as log:
+        self._client = client, *client_options
+        path = scratch / f"{client}.log"
+        with open(path, "wb") as log:
             self._process = view.popen(command, stdout=log, stderr=subprocess.STDOUT,
                                        start_new_session=True)
         until(lambda: self._answers() or self._process.poll() is not None,
-              f"{command[0]} answers, or ends")
-        assert self._process.poll() is None, (scratch / f"{command[0]}.log").read_text()
+              f"{client} is answered, or its daemon ends")
+        assert self._process.poll() is None, path.read_text()
 
     def _answers(self):
         return self("version", check=False) is not None
 
     def __call__(self, *argv, check=True):
         with tempfile.TemporaryFile(dir=self._scratch) as file:  # a shim keeps it open
-            done = self.view.run([self._client, *argv], stdout=file, stderr=subprocess.STDOUT,
+            done = self.view.run([*self._client, *argv], stdout=file, stderr=subprocess.STDOUT,
                                  timeout=HANG_S)
             file.seek(0)
             text = file.read().decode(errors="replace")
@@ -44,8 +45,8 @@ class _Service:
 
 
 class Containerd(_Service):
-    def __init__(self, view, scratch):
-        super().__init__(view, scratch, ["containerd"], "ctr")
+    def __init__(self, view, scratch, command=("containerd",), *client_options):
+        super().__init__(view, scratch, command, "ctr", *client_options)
         self._made = []
 
     def run(self, ident, bundle):

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pods of containerd's CRI, from before the set-up to after its undoing."""
+"""Pods of containerd's CRI, the machine's or one that k3s or RKE2 brings along, from before the
+set-up to after its undoing."""
 
 import subprocess
 
 import pytest
 
 from harness import HOOKD, observe
-from harness.crinode import IMAGE, CriNode
+from harness.crinode import IMAGE, CriNode, EmbeddedNode
 from harness.daemon import Daemon
+from harness.k3s import K3s, Rke2
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(["sh", "-c", "command -v containerd"], capture_output=True).returncode != 0,
     reason="there is no containerd")
 
 
-@pytest.fixture
-def node(token, base, scratch):
-    one = CriNode(token, base, scratch)
+@pytest.fixture(params=("containerd", "k3s", "rke2"))
+def node(request, token, base, scratch):
+    kinds = {"k3s": K3s, "rke2": Rke2}
+    one = EmbeddedNode(kinds[request.param], token, base, scratch) if request.param in kinds else \
+        CriNode(token, base, scratch)
     with Daemon(one, HOOKD, scratch, options=()) as listener:
         one.events = listener.subscribe()
         yield one
@@ -26,9 +30,9 @@ def node(token, base, scratch):
 def test_pods_from_before_the_set_up_to_after_it(node):
     before = node.files()
     older, older_containers = node.pod("older", containers=1)
-    node.install("--runtime", "containerd")
+    node.install("--runtime", node.runtime)
     node.restart_containerd()
-    assert node.states()["containerd"] == "hooked"
+    assert node.states()[node.runtime] == "hooked"
 
     pods = [node.pod(name) for name in ("first", "second")]
     for pod, containers in pods:
