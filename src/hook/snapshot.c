@@ -21,7 +21,10 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
-/* An image is already there when its container is created: what takes longer has failed. */
+/*
+ * For everything, a turn's wait as well: an image is already there when its container is created, so
+ * what takes longer has failed.
+ */
 #define SNAPSHOT_NS (60 * KH_NS_PER_S)
 
 enum {
@@ -134,10 +137,8 @@ static bool lock_turn(int fd, enum turn turn, short type)
  * Many may ask at once, a container that only has the listener's command as often as it likes. One
  * works and one waits: who comes while both do is told of by the second, which begins later.
  */
-static bool wait_for_turn(int fd)
+static bool wait_for_turn(int fd, uint64_t deadline_ns)
 {
-        uint64_t deadline_ns = kh_boottime_ns() + 2 * SNAPSHOT_NS;
-
         if (!lock_turn(fd, TURN_NEXT, F_WRLCK))
                 return false;
         while (!lock_turn(fd, TURN_NOW, F_WRLCK)) {
@@ -231,7 +232,8 @@ static int send_all(struct snapshot *s)
         return s->err.code < 0 ? SCAN_PAUSE_MS : 0;
 }
 
-static int send_in_time(const struct kh_hook_options *options, struct kh_err *err)
+static int send_in_time(
+        const struct kh_hook_options *options, uint64_t deadline_ns, struct kh_err *err)
 {
         static struct snapshot s;
         const struct kh_host host = {
@@ -251,7 +253,7 @@ static int send_in_time(const struct kh_hook_options *options, struct kh_err *er
         s.request.detached = true;
         if (uname(&s.node) == 0)
                 s.request.node_name = kh_span_of(s.node.nodename);
-        s.deadline_ns = kh_boottime_ns() + SNAPSHOT_NS;
+        s.deadline_ns = deadline_ns;
         kh_discovery_init(&s.discovery, &host, kh_default_places, kh_default_places_n, room);
         while ((pause = send_all(&s))) {
                 if (kh_left_ms(s.deadline_ns) <= pause) {
@@ -265,13 +267,15 @@ static int send_in_time(const struct kh_hook_options *options, struct kh_err *er
 
 int kh_snapshot_run(const struct kh_hook_options *options)
 {
+        uint64_t deadline_ns = kh_boottime_ns() + SNAPSHOT_NS;
         kh_cleanup(kh_closep) int turns = open_turns(options->socket);
         struct kh_err err;
 
         (void)prctl(PR_SET_NAME, "kubearmor-hook"); /* by /proc/self/exe it would be "exe" */
         if (turns < 0)
                 kh_fail(&err, turns, "lock '%s.snapshot': %s", options->socket, kh_strerror(turns));
-        else if (!wait_for_turn(turns) || send_in_time(options, &err) == 0)
+        else if (!wait_for_turn(turns, deadline_ns) ||
+                 send_in_time(options, deadline_ns, &err) == 0)
                 return EXIT_SUCCESS;
         kh_report(options, "the listener got no snapshot: %s", err.msg);
         kh_tell_user("kubearmor-hook: the listener got no snapshot: %s", err.msg);

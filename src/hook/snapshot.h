@@ -17,6 +17,6 @@ void kh_snapshot_start(const struct kh_hook_options *options, uint64_t since);
 
 /*
  * Is that process, for OPTIONS->listener_since: the exit status. At most one works for a socket and
- * one more waits for its turn; each works for at most 60 s.
+ * one more waits for its turn; each ends within 60 s.
  */
 int kh_snapshot_run(const struct kh_hook_options *options);
