@@ -213,7 +213,7 @@ static void add_facts(const struct kh_core *core, struct kh_container *c, int pr
 
 static bool lacks_facts(const struct kh_container *c)
 {
-        return !c->start_time || !c->ns[KH_NS_MNT] ||
+        return !c->start_time || !c->ns[KH_NS_MNT] || !c->ns[KH_NS_PID] ||
                (!c->cgroup_path.p && !kh_span_eq(c->stage, KH_SPAN("createRuntime")));
 }
 

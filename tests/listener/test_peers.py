@@ -24,7 +24,8 @@ request = sys.argv[2]
 if "SELF" in request:
     number = lambda kind: str(os.stat("/proc/self/ns/" + kind).st_ino)
     request = (request.replace('"SELF-MNT"', number("mnt")).replace('"SELF-USER"', number("user"))
-               .replace('"SELF-PID"', os.readlink("/proc/self")))
+               .replace('"SELF-PID"', os.readlink("/proc/self"))
+               .replace('"SELF-START"', open("/proc/self/stat").read().rpartition(")")[2].split()[19]))
 try:
     connection.connect(sys.argv[1])
     connection.sendall(request.encode() + b"\\n")
@@ -91,6 +92,22 @@ def test_an_allowed_user_tells_of_its_own_containers_alone(open_listener, proces
     open_listener.tell(create("roots", process), [process.pidfd])
     assert say(open_listener.hook, delete("roots"), *prefix) == ""
     assert "roots" in open_listener.ids()
+
+
+def test_an_allowed_user_may_not_claim_anothers_numbers(open_listener, processes):
+    """Namespaces and cgroups decide whose an event is: they are the kernel's to say."""
+    known = processes.make()
+    cgroup = {"path": "/of/roots", "id": 4242}
+    open_listener.tell(create("roots", known, cgroup=cgroup), [known.pidfd])
+    claim = create("own", known, cgroup=cgroup)
+    claim["container"]["pid"], claim["oci"]["startTime"] = "SELF-PID", "SELF-START"
+    with subscribed(open_listener) as events:
+        assert say(open_listener.hook, claim, "setpriv", "--reuid", "1234", "--clear-groups",
+                   "unshare", "--user", "--map-root-user") == "ok"
+        told = events.wait("own", "created")["container"]
+    for kind, number in told["namespaces"].items():
+        assert number != known.namespaces.get(kind) or kind == "net", kind
+    assert told.get("cgroup", {}).get("id") != 4242
 
 
 CONTAINER = ["unshare", "--mount", "--pid", "--fork"]

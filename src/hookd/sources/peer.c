@@ -8,8 +8,6 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/nsfs.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -143,6 +141,23 @@ static bool is_host(
 }
 
 /*
+ * Numbers that others could hold are the kernel's to say, of the process that was looked at: its
+ * start time says later on that the pid is still its own.
+ */
+static bool drop_claims(struct kh_container *c, int process)
+{
+        struct kh_proc_stat stat;
+
+        if (kh_proc_stat(process, &stat) < 0)
+                return false;
+        c->start_time = stat.start_time;
+        c->cgroup_path = (struct kh_span){ 0 };
+        c->cgroup_id = 0;
+        memset(c->ns, 0, sizeof(c->ns));
+        return true;
+}
+
+/*
  * A hook within its container's namespaces: it may tell of that container, as long as nobody has.
  */
 static enum kh_permission permit_own(struct kh_peers *p, const struct place *place,
@@ -163,37 +178,23 @@ static enum kh_permission permit_own(struct kh_peers *p, const struct place *pla
         if (kh_inventory_find_id(inv, c->id, NULL))
                 return KH_DENIED;
         init = kh_proc_open(p->proc, (pid_t)c->pid);
-        if (init < 0 || kh_proc_namespace(init, KH_NS_MNT, &mnt) < 0 || mnt != place->mnt)
+        if (init < 0 || kh_proc_namespace(init, KH_NS_MNT, &mnt) < 0 || mnt != place->mnt ||
+                !drop_claims(c, init))
                 return KH_DENIED;
-        /* Numbers that others could hold: the kernel is asked for them instead. */
-        c->cgroup_path = (struct kh_span){ 0 };
-        c->cgroup_id = c->start_time = 0;
         c->ns_host &= (uint8_t) ~(1 << KH_NS_MNT);
         c->ns_joined &= (uint8_t) ~(1 << KH_NS_MNT);
-        for (int i = 0; i < KH_NS_COUNT; i++)
-                c->ns[i] = i == KH_NS_MNT ? place->mnt : 0;
+        c->ns[KH_NS_MNT] = place->mnt;
         return KH_PERMITTED;
 }
 
-/* The uid that made the user namespace of the process PID; (uid_t)-1 when that cannot be told. */
-static uid_t user_ns_owner(const struct kh_peers *p, uint32_t pid)
-{
-        kh_cleanup(kh_closep) int process = kh_proc_open(p->proc, (pid_t)pid);
-        kh_cleanup(kh_closep) int ns = -EBADF;
-        uid_t owner = (uid_t)-1;
-
-        if (process >= 0)
-                ns = openat(process, "ns/user", O_RDONLY | O_CLOEXEC);
-        if (ns < 0 || ioctl(ns, NS_GET_OWNER_UID, &owner) < 0)
-                return (uid_t)-1;
-        return owner;
-}
-
+/* A user who may tell: of containers in a user namespace that he has made. */
 static enum kh_permission permit_user(const struct kh_peers *p, uid_t uid,
-        const struct kh_request *request, const struct kh_inventory *inv)
+        struct kh_request *request, const struct kh_inventory *inv)
 {
-        const struct kh_container *c = &request->container;
+        struct kh_container *c = &request->container;
+        kh_cleanup(kh_closep) int init = -EBADF;
         const struct kh_entry *e = NULL;
+        uid_t owner;
 
         while ((e = kh_inventory_find_id(inv, c->id, e))) {
                 if (e->told_by != uid)
@@ -201,7 +202,11 @@ static enum kh_permission permit_user(const struct kh_peers *p, uid_t uid,
         }
         if (request->operation == KH_OP_DELETE)
                 return KH_PERMITTED;
-        return user_ns_owner(p, c->pid) == uid ? KH_PERMITTED : KH_DENIED;
+        init = kh_proc_open(p->proc, (pid_t)c->pid);
+        if (init < 0 || kh_proc_user_ns_owner(init, &owner) < 0 || owner != uid ||
+                !drop_claims(c, init))
+                return KH_DENIED;
+        return KH_PERMITTED;
 }
 
 static bool is_allowed(const struct kh_peers *p, uid_t uid)
