@@ -258,6 +258,16 @@ def test_what_was_spooled_is_taken_in_at_the_start_in_order(listener, processes)
     assert os.listdir(listener.spool) == []
 
 
+def test_what_cannot_be_removed_from_the_spool_holds_nobody_up(listener, processes):
+    """More of it than is taken in at once, and older than what can be."""
+    listener.stop()
+    for number in range(300):
+        (listener.spool / f"{number + 1}-1-0").mkdir()
+    spool(listener, "1000-1-0", create("a", processes.make()))
+    listener.start()
+    assert listener.ids() == ["a"]
+
+
 def test_what_is_spooled_later_is_taken_in(listener, processes):
     process = processes.make()
     with subscribed(listener) as events:

@@ -16,8 +16,11 @@ enum {
         FILES_A_TURN = 256, /* some milliseconds' worth; the rest follows in the next turns */
 };
 
-/* One file, which is gone afterwards, whatever was in it. */
-static void take_file(struct kh_spool_source *s, const struct kh_spool_entry *entry)
+/*
+ * One file, whatever is in it. False when it is still there, as what nobody can remove is: then it
+ * must not keep us from the others, nor be what we go on for.
+ */
+static bool take_file(struct kh_spool_source *s, const struct kh_spool_entry *entry)
 {
         static char text[KH_REQUEST_MAX];
         static struct kh_request request;
@@ -46,7 +49,10 @@ static void take_file(struct kh_spool_source *s, const struct kh_spool_entry *en
                         err.code ? err.msg : kh_strerror(r));
         }
         /* Only now: who is killed in between takes it in again, which changes nothing. */
-        (void)unlinkat(s->core->spool_dir, name, 0);
+        if (unlinkat(s->core->spool_dir, name, 0) == 0 || errno == ENOENT)
+                return true;
+        kh_log(LOG_ERR, "spool file not removed name=%s error=\"%s\"", name, kh_strerror(errno));
+        return false;
 }
 
 static void take_in(void *arg)
@@ -55,6 +61,7 @@ static void take_in(void *arg)
         struct kh_spool_source *s = arg;
         ssize_t n = kh_spool_list(s->core->spool_dir, entries, KH_SPOOL_FILES_MAX);
         uint64_t dropped = kh_spool_take_dropped(s->core->spool_dir);
+        ssize_t taken = 0;
 
         if (dropped) {
                 s->core->counters.spool_dropped += dropped;
@@ -64,12 +71,12 @@ static void take_in(void *arg)
                 kh_log(LOG_ERR, "spool not read error=\"%s\"", kh_strerror((int)n));
                 return;
         }
-        for (ssize_t i = 0; i < n && i < FILES_A_TURN; i++)
-                take_file(s, &entries[i]);
-        if (n > FILES_A_TURN)
+        for (ssize_t i = 0; i < n && taken < FILES_A_TURN; i++)
+                taken += take_file(s, &entries[i]);
+        if (taken == FILES_A_TURN)
                 kh_timer_set(&s->timer, 1);
-        if (n)
-                kh_log(LOG_NOTICE, "spool taken in files=%zd", n < FILES_A_TURN ? n : FILES_A_TURN);
+        if (taken)
+                kh_log(LOG_NOTICE, "spool taken in files=%zd", taken);
 }
 
 void kh_spool_source_catch_up(struct kh_spool_source *s)
