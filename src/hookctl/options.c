@@ -2,6 +2,7 @@
 #include "hookctl/options.h"
 #include "hookctl/setup_options.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/number.h"
 
@@ -78,13 +79,23 @@ static enum kh_output default_output(const struct kh_command *command)
 }
 
 /* "table, wide, json or jsonl" */
-static void print_outputs(unsigned outputs)
+struct output_names {
+        char text[40];
+};
+
+static struct output_names name_outputs(unsigned outputs)
 {
+        struct output_names names = { "" };
+        struct kh_buf b = kh_buf_of(names.text, sizeof(names.text));
+
         for (unsigned left = outputs; left; left &= left - 1) {
                 const char *joint = left == outputs ? "" : left & (left - 1) ? ", " : " or ";
 
-                (void)printf("%s%s", joint, output_name[__builtin_ctz(left)]);
+                kh_buf_span(&b, kh_span_of(joint));
+                kh_buf_span(&b, kh_span_of(output_name[__builtin_ctz(left)]));
         }
+        kh_buf_terminate(&b);
+        return names;
 }
 
 static void print_option(const struct kh_command *command, const struct option_text *o)
@@ -100,8 +111,8 @@ static void print_option(const struct kh_command *command, const struct option_t
                 (void)printf("%s\n", o->help);
                 return;
         }
-        print_outputs(command->outputs);
-        (void)printf(" (%s)\n", output_name[default_output(command)]);
+        (void)printf("%s (%s)\n", name_outputs(command->outputs).text,
+                output_name[default_output(command)]);
 }
 
 void kh_print_command_help(const struct kh_command *command)
@@ -253,12 +264,52 @@ static enum kh_exit fail_usage(const struct kh_command *command)
         return KH_EXIT_USAGE;
 }
 
+/* What an option takes, where its argument's name does not say it. */
+static const char *expected(enum kh_option_id id)
+{
+        switch (id) {
+        case KH_OPT_TIMEOUT:
+        case KH_OPT_HOOK_TIMEOUT:
+        case KH_OPT_WAIT:
+                return ": give a number with its unit, such as 500ms, 2s or 1m";
+        case KH_OPT_COLOR:
+                return ": give auto, always or never";
+        case KH_OPT_TYPE:
+                return ": give container or sandbox";
+        case KH_OPT_STATE:
+                return ": give created, running or exited";
+        case KH_OPT_STAGES:
+                return ": give some of prestart, createRuntime, createContainer, poststart, poststop";
+        case KH_OPT_ON_RUNTIME:
+                return ": 'kubearmor-hookctl detect' names those of this node";
+        case KH_OPT_PID:
+        case KH_OPT_MNTNS:
+        case KH_OPT_PIDNS:
+        case KH_OPT_CGROUP:
+                return ": give a number above 0";
+        case KH_OPT_HOST_ROOT:
+        case KH_OPT_BIN_DIR:
+        case KH_OPT_SOURCE_DIR:
+        case KH_OPT_RUNTIME_PATH:
+                return ": give an absolute path";
+        default:
+                return "";
+        }
+}
+
 static enum kh_exit fail_value(
         const struct kh_command *command, enum kh_option_id id, const char *value)
 {
         const struct option_text *o = &catalogue[id];
 
-        (void)kh_report(KH_EXIT_USAGE, "--%s: '%s' is no %s", o->name, value, o->argument);
+        if (!o->argument)
+                (void)kh_report(KH_EXIT_USAGE, "--%s is given too often", o->name);
+        else if (id == KH_OPT_OUTPUT)
+                (void)kh_report(KH_EXIT_USAGE, "--output: '%s' is none: give %s", value,
+                        name_outputs(command->outputs).text);
+        else
+                (void)kh_report(KH_EXIT_USAGE, "--%s: '%s' is no %s%s", o->name, value, o->argument,
+                        expected(id));
         return fail_usage(command);
 }
 

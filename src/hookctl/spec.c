@@ -7,8 +7,22 @@
 #include "setup/programs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A runtime refuses a container whose hook is missing: better said now. */
+static void warn_of_missing_hook(const struct kh_setup *setup)
+{
+        char path[PATH_MAX];
+
+        if (kh_path_join(path, setup->bin_dir, KH_HOOK_NAME) && access(path, X_OK) < 0)
+                (void)kh_report(KH_EXIT_OK,
+                        "warning: '%s': %s; containers do not start until it is there: install it, "
+                        "or name its directory with --bin-dir",
+                        path, kh_strerror(-errno));
+}
 
 /* The text of FILE as it shall be. */
 static int edit(struct kh_setup *setup, bool add, const struct kh_text *text, struct kh_text *ret,
@@ -26,6 +40,8 @@ static int edit(struct kh_setup *setup, bool add, const struct kh_text *text, st
                 return r;
         r = kh_json_set_hooks(kh_text_view(text), &set.hooks, ret, err);
         kh_hook_set_done(&set);
+        if (r == 0)
+                warn_of_missing_hook(setup);
         return r;
 }
 
@@ -33,12 +49,16 @@ static int edit_file(const struct kh_settings *s, struct kh_setup *setup, bool a
         const char *file, struct kh_err *err)
 {
         struct kh_text text = { 0 }, edited = { 0 };
+        struct kh_err why;
         char *path = realpath(file, NULL);
         int r = path ? kh_host_read(&setup->root, path, &text, err)
                      : kh_fail(err, -errno, "'%s': %s", file, kh_strerror(errno));
 
-        if (r == 0)
-                r = edit(setup, add, &text, &edited, err);
+        if (r == 0) {
+                r = edit(setup, add, &text, &edited, &why);
+                if (r < 0)
+                        kh_fail(err, r, "'%s': %s", file, why.msg);
+        }
         if (r == 0 && s->dry_run)
                 kh_print_change(path, &text, &edited);
         else if (r == 0 && !kh_text_eq(&text, &edited))

@@ -17,7 +17,8 @@ teardown() {
 }
 
 @test "spec: hooks are added once, and removed byte for byte" {
-        run -0 "$hookctl" spec add-hooks --bin-dir /opt/k --timeout 1500ms "$dir/config.json"
+        run -0 --separate-stderr "$hookctl" spec add-hooks --bin-dir /opt/k --timeout 1500ms \
+                "$dir/config.json"
         [ -z "$output" ]
         [ "$(jq -c '.hooks | map_values(map([.path, .timeout]))' "$dir/config.json")" = \
                 '{"createRuntime":[["/opt/k/kubearmor-hook",4]],"poststop":[["/opt/k/kubearmor-hook",4]]}' ]
@@ -30,6 +31,18 @@ teardown() {
         cmp "$dir/config.json" "$dir/before.json"
 }
 
+@test "spec: that the hook is not there is said, when it is added" {
+        mkdir "$dir/bin"
+        run -0 "$hookctl" spec add-hooks --bin-dir "$dir/bin" "$dir/config.json"
+        [[ $output == *"warning: '$dir/bin/kubearmor-hook': No such file"*"--bin-dir" ]]
+        cp /bin/true "$dir/bin/kubearmor-hook"
+        run -0 "$hookctl" spec add-hooks --bin-dir "$dir/bin" "$dir/config.json"
+        [ -z "$output" ]
+        rm -r "$dir/bin"
+        run -0 "$hookctl" spec remove-hooks "$dir/config.json"
+        [ -z "$output" ]
+}
+
 @test "spec --dry-run: a diff that patch takes, and nothing changed" {
         "$hookctl" spec --dry-run add-hooks "$dir/config.json" >"$dir/diff"
         cmp "$dir/config.json" "$dir/before.json"
@@ -40,7 +53,7 @@ teardown() {
 @test "spec: what is no configuration is refused untouched" {
         echo '[]' >"$dir/config.json"
         run -1 "$hookctl" spec add-hooks "$dir/config.json"
-        [[ $output == *"not an OCI configuration"* ]]
+        [[ $output == *"'$dir/config.json': not an OCI configuration"* ]]
         [ "$(<"$dir/config.json")" = '[]' ]
         run -1 "$hookctl" spec add-hooks "$dir/none.json"
         run -2 "$hookctl" spec

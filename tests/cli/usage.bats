@@ -86,6 +86,20 @@ options_of() {
         done
 }
 
+@test "a wrong value: what would be right" {
+        for words in 'list -o yaml=give table, wide, json or jsonl' 'list --timeout 5=such as 500ms' \
+                'list --type pod=container or sandbox' 'list --color maybe=auto, always or never' \
+                'install --stages x=createRuntime' 'install --runtime x=detect' \
+                'whose --pid x=a number above 0' 'install --bin-dir x=an absolute path'; do
+                # shellcheck disable=SC2086 # words
+                run -2 "$hookctl" ${words%%=*}
+                [[ ${lines[0]} == *"${words#*=}"* ]]
+        done
+        # shellcheck disable=SC2046 # words
+        run -2 "$hookctl" install $(printf -- '--fail-closed %.0s' {1..2000})
+        [ "${lines[0]}" = 'kubearmor-hookctl: --fail-closed is given too often' ]
+}
+
 @test "inspect and whose without a name or with two: exit 2" {
         run -2 "$hookctl" inspect
         run -2 "$hookctl" whose
