@@ -8,7 +8,10 @@
 static const char *const global_with_value[] = { "root", "log", "log-format", "criu", "rootless",
         "cgroup-manager", NULL };
 
-/* Those of `create` and `restore`. */
+/* The commands that read the bundle's hooks. */
+static const char *const making[] = { "create", "restore", "run", NULL };
+
+/* Their options. */
 static const char *const local_with_value[] = { "b", "bundle", "console-socket", "pidfd-socket",
         "pid-file", "preserve-fds", "f", "config", "image-path", "work-path", "parent-path",
         "manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context", NULL };
@@ -55,8 +58,7 @@ void kh_arguments_read(int argc, char **argv, struct kh_arguments *ret)
                         if (in_command)
                                 return; /* the container's id */
                         in_command = true;
-                        ret->makes_container =
-                                strcmp(argv[i], "create") == 0 || strcmp(argv[i], "restore") == 0;
+                        ret->makes_container = is_one_of(argv[i], strlen(argv[i]), making);
                         if (!ret->makes_container)
                                 return;
                         continue;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 struct kh_arguments {
-        bool makes_container; /* `create` or `restore`: the bundle's hooks are read now */
+        bool makes_container; /* `create`, `run` or `restore`: the bundle's hooks are read now */
         const char *bundle;   /* NULL: the working directory */
         const char *log;      /* where the runtime tells its caller what went wrong; or NULL */
 };

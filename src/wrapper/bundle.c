@@ -59,7 +59,7 @@ int kh_bundle_add_hooks(
         kh_cleanup(kh_closep) int dir =
                 open(directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         kh_cleanup(kh_closep) int fd =
-                openat(dir, CONFIG, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+                dir < 0 ? dir : openat(dir, CONFIG, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         struct kh_buf out = kh_buf_of(edited, sizeof(edited));
         struct stat st;
         void *text;

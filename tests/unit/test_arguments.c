@@ -37,7 +37,10 @@ static void forms_of_the_bundle(void **state)
         READ(&a, "restore", "--image-path", "/i", "--bundle=/3", "id");
         assert_true(a.makes_container);
         assert_string_equal(a.bundle, "/3");
-        READ(&a, "create", "id", "--bundle", "/4");
+        READ(&a, "run", "--detach", "--pid-file", "/p", "--bundle", "/4", "id");
+        assert_true(a.makes_container);
+        assert_string_equal(a.bundle, "/4");
+        READ(&a, "create", "id", "--bundle", "/5");
         assert_null(a.bundle);
         READ(&a, "create", "--bundle");
         assert_null(a.bundle);
