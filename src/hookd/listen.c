@@ -35,9 +35,8 @@ static int make_directory(const char *path, mode_t mode, struct kh_err *err)
         kh_buf_put(&b, path, (size_t)(slash - path));
         if (!kh_buf_terminate(&b))
                 return kh_fail(err, -ENAMETOOLONG, "socket path '%s' is too long", path);
-        if (mkdir(name, mode) == 0)
-                return chmod(name, mode) < 0 ? -errno : 0; /* whatever the umask says */
-        if (errno == EEXIST)
+        /* chmod: whatever the umask says */
+        if ((mkdir(name, mode) == 0 && chmod(name, mode) == 0) || errno == EEXIST)
                 return 0;
         return kh_fail(err, -errno,
                 "create directory '%s' for the socket: %s; create it, or choose "

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/number.h"
+#include "hookd/sinks/http.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -85,7 +86,7 @@ static int add_uid(const char *text, uid_t uids[KH_UIDS_MAX], size_t *n, struct 
         uint64_t uid;
 
         if (!kh_parse_u64(kh_span_of(text), UINT32_MAX - 1, &uid))
-                return kh_fail(err, -EINVAL, "'%s' is no uid", text);
+                return kh_fail(err, -EINVAL, "'%s' is no uid; give the user's number", text);
         if (*n == KH_UIDS_MAX)
                 return kh_fail(err, -EINVAL, "more than %d uids", KH_UIDS_MAX);
         uids[(*n)++] = (uid_t)uid;
@@ -99,6 +100,16 @@ static int add_state_root(const char *path, struct kh_options *o, struct kh_err 
         if (o->state_roots_n == KH_STATE_ROOTS_MAX)
                 return kh_fail(err, -EINVAL, "more than %d state roots", KH_STATE_ROOTS_MAX);
         o->state_roots[o->state_roots_n++] = path;
+        return 0;
+}
+
+static int set_metrics(const char *where, struct kh_options *o, struct kh_err *err)
+{
+        if (!kh_http_can_serve_at(where))
+                return kh_fail(err, -EINVAL,
+                        "--metrics takes an absolute path, 127.0.0.1:PORT or [::1]:PORT, not '%s'",
+                        where);
+        o->metrics = where;
         return 0;
 }
 
@@ -160,8 +171,7 @@ static int take(struct kh_options *o, int option, struct kh_err *err)
                 o->relay = optarg;
                 return 0;
         case OPT_METRICS:
-                o->metrics = optarg;
-                return 0;
+                return set_metrics(optarg, o, err);
         case OPT_HOST_ROOT:
                 o->host_root = optarg;
                 return 0;
@@ -204,6 +214,19 @@ static int check_relay(const struct kh_options *o, struct kh_err *err)
         return 0;
 }
 
+/* Each under a path of its own: one that is empty, or both, would be found out late and told badly. */
+static int check_sockets(const struct kh_options *o, struct kh_err *err)
+{
+        if (!o->socket[0] || !o->events[0])
+                return kh_fail(err, -EINVAL, "%s needs the path of a socket",
+                        o->socket[0] ? "--events" : "--socket");
+        if (strcmp(o->socket, o->events) == 0)
+                return kh_fail(err, -EINVAL,
+                        "--socket and --events cannot both be '%s'; hooks and readers need one each",
+                        o->socket);
+        return 0;
+}
+
 /* Beside the hook socket, so that two listeners never share one. */
 static int place_state(struct kh_options *o, struct kh_err *err)
 {
@@ -243,6 +266,8 @@ int kh_options_parse(struct kh_options *o, int argc, char **argv, struct kh_err 
                 r = kh_fail(err, -EINVAL, "unexpected argument '%s'; see --help", argv[optind]);
         if (r == 0 && !o->socket)
                 o->socket = o->relay ? "/run/kubearmor/hookd.sock" : "/run/kubearmor/ka.sock";
+        if (r == 0)
+                r = check_sockets(o, err);
         if (r == 0 && o->relay)
                 r = check_relay(o, err);
         return r == 0 && !o->state ? place_state(o, err) : r;

@@ -3,10 +3,12 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -34,6 +36,7 @@ def test_an_unknown_option_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("options", [
     ["--socket"], ["--allow-uid", "root"], ["--socket-mode", "rw"], ["--ready-fd", "-1"], ["extra"],
+    ["--socket", ""], ["--events", ""], ["--socket", "/same", "--events", "/same"],
 ])
 def test_a_wrong_value_is_an_error(tmp_path, options):
     assert fails(Listener(tmp_path), *options)[0] == 2
@@ -436,10 +439,37 @@ def test_metrics_over_http_on_a_unix_socket(tmp_path):
     assert not path.exists()
 
 
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
+
+
+def test_metrics_without_a_descriptor_left(tmp_path):
+    """The listener waits for one; it does not turn on the spot."""
+    path = tmp_path / "metrics.sock"
+    with Listener(tmp_path, "--metrics", path) as listener:
+        limits = resource.prlimit(listener.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(listener.process.pid, resource.RLIMIT_NOFILE, (1, limits[1]))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(HANG_S)
+            client.connect(str(path))
+            client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+
+            def rests():
+                before = cpu_ticks(listener.process.pid)
+                time.sleep(0.3)
+                return cpu_ticks(listener.process.pid) == before
+
+            until(rests, "it rests while nothing can be done", 10)
+            resource.prlimit(listener.process.pid, resource.RLIMIT_NOFILE, limits)
+            assert client.recv(12) == b"HTTP/1.1 200"
+
+
 @pytest.mark.parametrize("where", ["0.0.0.0:9000", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999",
                                    "localhost:9000", "metrics.sock"])
 def test_metrics_are_served_nowhere_else(tmp_path, where):
-    assert "--metrics takes" in fails(Listener(tmp_path), "--metrics", where)[1]
+    code, line = fails(Listener(tmp_path), "--metrics", where)
+    assert code == 2 and "--metrics takes" in line
 
 
 # --- questions

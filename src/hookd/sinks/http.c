@@ -24,6 +24,7 @@ enum {
 
 /* For the request and its answer together. */
 #define PATIENCE_NS (5 * KH_NS_PER_S)
+#define PAUSE_NS    (1 * KH_NS_PER_S)
 
 struct client {
         struct kh_list node;
@@ -126,6 +127,13 @@ static void on_client(void *arg, uint32_t events)
                 drop(c);
 }
 
+/* No descriptor is left, say: the loop would wake us for the same connection for ever. */
+static void pause_accepting(struct kh_http *h)
+{
+        (void)kh_loop_change(h->core->loop, h->slot, 0);
+        kh_timer_advance(&h->timer, kh_clock_ns() + PAUSE_NS);
+}
+
 static void on_connection(void *arg, uint32_t events)
 {
         struct kh_http *h = arg;
@@ -133,8 +141,11 @@ static void on_connection(void *arg, uint32_t events)
         int fd = accept4(h->listen.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         (void)events;
-        if (fd < 0)
+        if (fd < 0) {
+                if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                        pause_accepting(h);
                 return;
+        }
         c = h->count < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
         if (!c) {
                 kh_close(fd);
@@ -153,11 +164,12 @@ static void on_connection(void *arg, uint32_t events)
                 kh_timer_advance(&h->timer, c->since_ns + PATIENCE_NS);
 }
 
-static void drop_late(void *arg)
+static void on_timer(void *arg)
 {
         struct kh_http *h = arg;
         uint64_t now = kh_clock_ns();
 
+        (void)kh_loop_change(h->core->loop, h->slot, EPOLLIN);
         kh_list_for_each(node, next, &h->clients) {
                 struct client *c = kh_container_of(node, struct client, node);
 
@@ -173,41 +185,62 @@ void kh_http_init(struct kh_http *h, struct kh_core *core)
 {
         *h = (struct kh_http){ .core = core, .listen = KH_NO_LISTENER, .slot = -EBADF };
         kh_list_init(&h->clients);
-        kh_timer_init(core->loop, &h->timer, drop_late, h);
+        kh_timer_init(core->loop, &h->timer, on_timer, h);
 }
 
-static int listen_on(
-        struct kh_http *h, const struct sockaddr *address, socklen_t n, struct kh_err *err)
-{
-        const int yes = 1;
-        int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+/* An address of the machine's own: 127.0.0.1:PORT or [::1]:PORT. */
+struct loopback {
+        union {
+                struct sockaddr any;
+                struct sockaddr_in v4;
+                struct sockaddr_in6 v6;
+        };
+        socklen_t n;
+};
 
-        kh_listen_take(&h->listen, fd);
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
-                bind(fd, address, n) < 0 || listen(fd, CLIENTS_MAX) < 0)
-                return kh_fail(err, -errno, "serve metrics: %s", kh_strerror(errno));
-        return 0;
+static bool read_loopback(const char *where, struct loopback *ret)
+{
+        struct kh_span s = kh_span_of(where), v4 = KH_SPAN("127.0.0.1:"), v6 = KH_SPAN("[::1]:");
+        bool is_v4 = kh_span_starts(s, v4);
+        uint64_t port;
+
+        if ((!is_v4 && !kh_span_starts(s, v6)) ||
+                !kh_parse_u64(kh_span_from(s, is_v4 ? v4.n : v6.n), UINT16_MAX, &port) || !port)
+                return false;
+        if (is_v4)
+                *ret = (struct loopback){ .v4 = { .sin_family = AF_INET,
+                                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                                  .sin_port = htons((uint16_t)port) },
+                        .n = sizeof(ret->v4) };
+        else
+                *ret = (struct loopback){ .v6 = { .sin6_family = AF_INET6,
+                                                  .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+                                                  .sin6_port = htons((uint16_t)port) },
+                        .n = sizeof(ret->v6) };
+        return true;
+}
+
+bool kh_http_can_serve_at(const char *where)
+{
+        struct loopback address;
+
+        return where[0] == '/' || read_loopback(where, &address);
 }
 
 int kh_http_open(struct kh_http *h, const char *where, struct kh_err *err)
 {
-        struct kh_span s = kh_span_of(where), v4 = KH_SPAN("127.0.0.1:"), v6 = KH_SPAN("[::1]:");
-        bool is_v4 = kh_span_starts(s, v4), is_v6 = kh_span_starts(s, v6);
-        struct sockaddr_in in = { .sin_family = AF_INET,
-                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-        uint64_t port;
+        const int yes = 1;
+        struct loopback address;
+        int fd;
 
-        if (where[0] == '/')
+        if (!read_loopback(where, &address))
                 return kh_listen_open(&h->listen, where, 0755, 0600, err);
-        if ((!is_v4 && !is_v6) ||
-                !kh_parse_u64(kh_span_from(s, is_v4 ? v4.n : v6.n), UINT16_MAX, &port) || !port)
-                return kh_fail(err, -EINVAL,
-                        "--metrics takes an absolute path, 127.0.0.1:PORT or [::1]:PORT, not '%s'",
-                        where);
-        in.sin_port = in6.sin6_port = htons((uint16_t)port);
-        return is_v4 ? listen_on(h, (const struct sockaddr *)&in, sizeof(in), err)
-                     : listen_on(h, (const struct sockaddr *)&in6, sizeof(in6), err);
+        fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        kh_listen_take(&h->listen, fd);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
+                bind(fd, &address.any, address.n) < 0 || listen(fd, CLIENTS_MAX) < 0)
+                return kh_fail(err, -errno, "serve metrics on '%s': %s", where, kh_strerror(errno));
+        return 0;
 }
 
 int kh_http_start(struct kh_http *h)

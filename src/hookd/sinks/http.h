@@ -22,7 +22,9 @@ struct kh_http {
 
 void kh_http_init(struct kh_http *h, struct kh_core *core);
 
-/* WHERE: the path of a unix socket, 127.0.0.1:PORT or [::1]:PORT. */
+/* Whether WHERE is the path of a unix socket, 127.0.0.1:PORT or [::1]:PORT. */
+bool kh_http_can_serve_at(const char *where);
+
 int kh_http_open(struct kh_http *h, const char *where, struct kh_err *err);
 int kh_http_start(struct kh_http *h);
 void kh_http_done(struct kh_http *h);
