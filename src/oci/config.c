@@ -3,6 +3,7 @@
 
 #include "oci/annotations.h"
 #include "oci/runtime_socket.h"
+#include "wire/codec.h"
 #include "json/reader.h"
 
 #include <errno.h>
@@ -35,16 +36,11 @@ static unsigned count_elements(struct kh_json *j)
 static void read_user(struct kh_json *j, struct kh_container *c)
 {
         struct kh_span key;
-        uint64_t number;
 
         if (!kh_json_enter_object(j))
                 return;
         while (kh_json_member(j, &key)) {
-                if (kh_span_eq(key, KH_SPAN("uid")))
-                        c->uid = kh_json_u64(j, UINT32_MAX, &number) ? (int64_t)number : -1;
-                else if (kh_span_eq(key, KH_SPAN("gid")))
-                        c->gid = kh_json_u64(j, UINT32_MAX, &number) ? (int64_t)number : -1;
-                else
+                if (!kh_container_read_ids(j, key, c))
                         kh_json_skip(j);
         }
 }

@@ -239,21 +239,28 @@ static void read_cgroup(struct kh_json *j, struct kh_container *c)
         }
 }
 
+bool kh_container_read_ids(struct kh_json *j, struct kh_span key, struct kh_container *c)
+{
+        bool is_uid = kh_span_eq(key, KH_SPAN("uid"));
+        int64_t *id = is_uid ? &c->uid : &c->gid;
+        uint64_t number;
+
+        if (!is_uid && !kh_span_eq(key, KH_SPAN("gid")))
+                return false;
+        *id = kh_json_u64(j, UINT32_MAX, &number) ? (int64_t)number : -1;
+        return true;
+}
+
 static void read_process(struct kh_json *j, struct kh_container *c)
 {
         struct kh_span key;
-        uint64_t number;
 
         if (!kh_json_enter_object(j))
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_span_eq(key, KH_SPAN("command")))
                         kh_json_name(j, &c->command);
-                else if (kh_span_eq(key, KH_SPAN("uid")))
-                        c->uid = kh_json_u64(j, UINT32_MAX, &number) ? (int64_t)number : -1;
-                else if (kh_span_eq(key, KH_SPAN("gid")))
-                        c->gid = kh_json_u64(j, UINT32_MAX, &number) ? (int64_t)number : -1;
-                else
+                else if (!kh_container_read_ids(j, key, c))
                         kh_json_skip(j);
         }
 }

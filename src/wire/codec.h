@@ -22,3 +22,6 @@ void kh_container_write(struct kh_buf *b, const struct kh_container *c, enum kh_
  * none, and nothing was consumed. Spans point into the text behind J.
  */
 bool kh_container_read_member(struct kh_json *j, struct kh_span key, struct kh_container *c);
+
+/* The same of `uid` and `gid` alone, which a configuration has too. */
+bool kh_container_read_ids(struct kh_json *j, struct kh_span key, struct kh_container *c);
