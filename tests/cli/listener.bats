@@ -222,7 +222,8 @@ table_on_terminal() {
         by_id=$(ctl whose -o jsonl --cgroup "$(stat -c %i "$group")" | jq -r .id)
         by_pid=$(ctl whose -o jsonl --pid "$other" | jq -r .id)
         kill -KILL "$grouped" "$other"
-        until_true 'the cgroups are empty' rmdir "$group/inner" "$group" 2>/dev/null
+        until_true 'the inner cgroup is empty' rmdir "$group/inner" 2>/dev/null
+        until_true 'the cgroup is empty' rmdir "$group" 2>/dev/null
         [ "$by_id" = grouped ]
         [ "$by_pid" = grouped ]
 }
