@@ -28,7 +28,8 @@ CONVERGE_S = 40
 STEPS = {
     ABSENT: {"make": 7, "make_and_kill_runtime": 3},
     CREATED: {"start": 6, "kill_init": 2, "delete": 2},
-    RUNNING: {"leave": 3, "kill_init": 3, "stop": 2, "delete": 2, "again": 3, "kill_monitor": 1},
+    RUNNING: {"leave": 3, "kill_init": 3, "stop": 2, "delete": 2, "again": 3, "kill_monitor": 1,
+              "kill_sandbox": 1},
     OVER: {"delete": 6, "again": 2},
 }
 
@@ -61,8 +62,9 @@ class Chaos:
     def _work(self, slots, random, end):
         while time.monotonic() < end:
             slot = random.choice(slots)
+            lacking = {"kill_monitor": not slot.driver.monitor, "kill_sandbox": not slot.sandbox}
             steps = {step: weight for step, weight in STEPS[slot.state].items()
-                     if step != "kill_monitor" or slot.driver.monitor}
+                     if not lacking.get(step)}
             [step] = random.choices(list(steps), steps.values())
             self._note(slot.name, step, slot.ident)
             try:
@@ -136,10 +138,18 @@ class Chaos:
         slot.state = RUNNING
 
     def _kill_init(self, slot, random):
-        init = self.kernel.init(slot.ident)
+        self._kill_first(slot.ident)
+        slot.state = OVER
+
+    def _kill_sandbox(self, slot, random):
+        """Its pod is not to be used again, whether the container lives on or not."""
+        self._kill_first(slot.sandbox)
+        slot.state = OVER
+
+    def _kill_first(self, ident):
+        init = self.kernel.init(ident)
         if init:
             _kill(init.pid)
-        slot.state = OVER
 
     def _stop(self, slot, random):
         slot.driver.stop(slot)
@@ -165,12 +175,17 @@ class Chaos:
         slot.spoilt += 1
 
     def _book(self, slot, begun, disturbed=False):
-        init = self.kernel.init(slot.ident)
+        self._book_one(slot, slot.ident, begun, slot.hooked, disturbed)
+        if slot.sandbox:
+            self._book_one(slot, slot.sandbox, begun, False, disturbed)
+
+    def _book_one(self, slot, ident, begun, hooked, disturbed):
+        init = self.kernel.init(ident)
         assert init or disturbed, "its engine says that it runs, and there is no process"
         if init:
-            self.births[slot.ident, init.pid, init.start] = Birth(
-                slot, begun, time.monotonic(), slot.hooked, disturbed)
-            self._note(slot.name, "is there", slot.ident, init.pid, init.start)
+            self.births[ident, init.pid, init.start] = Birth(
+                slot, begun, time.monotonic(), hooked, disturbed)
+            self._note(slot.name, "is there", ident, init.pid, init.start)
 
     def _note(self, *words):
         self._history.append((time.time(), " ".join(map(str, words))))
@@ -240,7 +255,7 @@ class Chaos:
             if events and birth.hooked and not birth.disturbed and \
                     events[0]["container"]["source"] == "discovery":
                 wrong.append(f"{key[0]}: {key} has a hook, and was discovered")
-        disturbed = {b.slot.ident for b in self.births.values() if b.disturbed} | {
+        disturbed = {key[0] for key, birth in self.births.items() if birth.disturbed} | {
             i for s in self._slots if s.spoilt for i in s.ids}
         for key, events in follower.lives.items():
             kinds = [e["type"] for e in events if e["type"] != "updated"]

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engines in one language: a slot is a container's name, used again and again."""
 
+import json
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
 
 from chaos import kernel
 from harness import bundle
+from harness.crinode import IMAGE as POD_IMAGE
 from harness.engines import IMAGE as DOCKER_IMAGE
 from harness.podman import IMAGE as PODMAN_IMAGE
 from harness.runtime import Runtime
@@ -35,15 +37,16 @@ class Slot:
     hooked: bool
     state: str = ABSENT
     ident: str = None  # of the container that is or was last there
+    sandbox: str = None  # what it shares a pod with
     ids: set = field(default_factory=set)
     spoilt: int = 0  # how many ids were left with what a killed runtime or monitor had begun
 
     def own_id(self):
         return f"chaos-{RUN}-{self.name}-{self.spoilt}"
 
-    def named(self, ident):
-        self.ident = ident
-        self.ids.add(ident)
+    def named(self, ident, sandbox=None):
+        self.ident, self.sandbox = ident, sandbox
+        self.ids |= {ident, sandbox} - {None}
 
 
 class Oci:
@@ -156,6 +159,86 @@ class Engine:
 
     def monitor(self, slot):
         return kernel.find(*self._monitored, slot.ident)
+
+
+# The second one's containers have no hooks; the rest is what this machine's kernel and rights allow.
+_CRI = """
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  sandbox_image = "{image}"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      base_runtime_spec = "{base_spec}"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.plain]
+      runtime_type = "io.containerd.runc.v2"
+"""
+
+
+def configure_pods(view, scratch, program):
+    """A configuration of containerd's with which it runs pods."""
+    done = view.run(["ctr", "oci", "spec"], capture_output=True, check=True)
+    spec = json.loads(done.stdout)
+    del spec["process"]["rlimits"]
+    base_spec, config = scratch / "base-spec.json", scratch / "containerd.toml"
+    base_spec.write_text(json.dumps({**spec, "hooks": hooks(program)}))
+    config.write_text(_CRI.format(image=POD_IMAGE, base_spec=base_spec))
+    return config
+
+
+class Pods:
+    """containerd's CRI, as a kubelet calls it: a pod of a pause container and another one."""
+
+    has_create = False
+    name = "pods"
+
+    def __init__(self, cri, cgroup_parent):
+        self._cri, self._cgroup_parent = cri, cgroup_parent
+        self._numbers = count()
+        self._pods = {}  # by the container's id
+
+    def prepare(self, slot, random):
+        pod = self._cri.run_pod(f"{slot.name}-{next(self._numbers)}", "chaos",
+                                cgroup_parent=self._cgroup_parent,
+                                handler="runc" if slot.hooked else "plain")
+        self._add(slot, pod, random.choice(("CONTAINER", "CONTAINER", "POD", "NODE")))
+
+    def _add(self, slot, pod, pid_namespace):
+        ident = self._cri.create_container(pod, slot.name, POD_IMAGE, command=_WITH_CHILD,
+                                           pid_namespace=pid_namespace)
+        self._pods[ident] = pod, pid_namespace
+        slot.named(ident, pod.id)
+
+    def create(self, slot, check=True):
+        self._call("StartContainer", check, container_id=slot.ident)
+
+    def stop(self, slot):
+        self._call("StopContainer", container_id=slot.ident, timeout=0)
+
+    def again(self, slot):
+        """Another container in the same pod."""
+        self._call("StopContainer", container_id=slot.ident, timeout=0)
+        self._call("RemoveContainer", container_id=slot.ident)
+        self._add(slot, *self._pods.pop(slot.ident))
+        self.create(slot)
+
+    def delete(self, slot):
+        self._pods.pop(slot.ident, None)
+        self._call("StopPodSandbox", False, pod_sandbox_id=slot.sandbox)
+        self._call("RemovePodSandbox", False, pod_sandbox_id=slot.sandbox)
+
+    def monitor(self, slot):
+        return kernel.find("containerd-shim-runc-v2", "-id", slot.sandbox)
+
+    def _call(self, method, check=True, **members):
+        import grpc
+
+        try:
+            self._cri.call(method, **members)
+        except grpc.RpcError as error:
+            assert not check, f"{method}: {error.details()}"
 
 
 def podman(client):

@@ -20,7 +20,9 @@ import pytest
 from chaos import drivers
 from chaos.chaos import Chaos
 from chaos.follower import Follower
-from harness import HOOK, HOOKD, bundle
+from harness import HOOK, HOOKD, bundle, image
+from harness.cri import Cri
+from harness.crinode import IMAGE
 from harness.daemon import Daemon
 from harness.engines import Containerd, Docker
 from harness.podman import Podman
@@ -64,8 +66,13 @@ def started(stack, layout, base):
     else:
         hook = base / HOOK.name
         engines["docker"] = drivers.docker(opened(Docker(view, base, base, drivers.hooks(hook)))), 3
-        ctr = opened(Containerd(view, base))
+        config = drivers.configure_pods(view, base, hook)
+        ctr = opened(Containerd(view, base, ["containerd", "--config", config]))
+        image.write_archive(base / "pods.tar", base / "rootfs", [IMAGE])
+        ctr("--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
+            base / "pods.tar")
         engines["ctr"] = drivers.Tasks(ctr, base, base, hook), 3
+        engines["pods"] = drivers.Pods(Cri(view), view.cgroup_parent), 4
     return view, [drivers.Slot(driver, f"{name}-{i}", hooked=i % 3 != 2)
                   for name, (driver, number) in engines.items() for i in range(number)]
 

@@ -72,28 +72,33 @@ class Cri:
         """Until the daemon answers, after its start."""
         until(self._answers, "containerd's CRI answers")
 
-    def run_pod(self, name, namespace, *, labels=None, cgroup_parent=""):
+    def run_pod(self, name, namespace, *, labels=None, cgroup_parent="", handler=""):
         """A pod without a network of its own: nothing is needed from CNI."""
         uid = str(uuid.uuid4())
         config = {"metadata": {"name": name, "uid": uid, "namespace": namespace},
                   "log_directory": "/tmp", "labels": labels or {},
                   "linux": {"cgroup_parent": cgroup_parent, "security_context": {
                       "namespace_options": {"network": "NODE"}}}}
-        answer = self.call("RunPodSandbox", config=config)
+        answer = self.call("RunPodSandbox", config=config, runtime_handler=handler)
         pod = SimpleNamespace(id=answer.pod_sandbox_id, config=config, name=name,
                               namespace=namespace, uid=uid)
         self._pods.append(pod)
         return pod
 
-    def start_container(self, pod, name, image, *, command=("sleep", "600"), mounts=(),
-                        **security):
-        """Its id; it runs. SECURITY is more of its security context."""
+    def create_container(self, pod, name, image, *, command=("sleep", "600"), mounts=(),
+                         pid_namespace="CONTAINER", **security):
+        """Its id; no runtime knows of it before its start. SECURITY is more of its security
+        context."""
         config = {"metadata": {"name": name}, "image": {"image": image},
                   "command": list(command), "mounts": list(mounts),
                   "linux": {"security_context": {"namespace_options": {
-                      "network": "NODE", "pid": "CONTAINER"}, **security}}}
-        ident = self.call("CreateContainer", pod_sandbox_id=pod.id, config=config,
-                          sandbox_config=pod.config).container_id
+                      "network": "NODE", "pid": pid_namespace}, **security}}}
+        return self.call("CreateContainer", pod_sandbox_id=pod.id, config=config,
+                         sandbox_config=pod.config).container_id
+
+    def start_container(self, *words, **options):
+        """One that is created, and runs."""
+        ident = self.create_container(*words, **options)
         self.call("StartContainer", container_id=ident)
         return ident
 
