@@ -68,6 +68,7 @@ def test_a_users_containers_are_announced_when_the_listener_lets_him(node, podma
         ident = podman("run", "--detach", "--network", "none", "localhost/tool", "sleep", "600")
         created = events.wait(ident, "created")
         assert created["source"] == "hook"
+        assert "user" not in created["container"]["hostNamespaces"]
         podman("rm", "--force", "--time", "0", ident)
         events.wait(ident, "removed")
     # without a listener that he may speak to, his containers start all the same

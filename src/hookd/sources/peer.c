@@ -206,6 +206,7 @@ static enum kh_permission permit_user(const struct kh_peers *p, uid_t uid,
         if (init < 0 || kh_proc_user_ns_owner(init, &owner) < 0 || owner != uid ||
                 !drop_claims(c, init))
                 return KH_DENIED;
+        c->ns_host &= (uint8_t) ~(1 << KH_NS_USER); /* his runtime's is not the host's */
         return KH_PERMITTED;
 }
 
