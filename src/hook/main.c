@@ -21,9 +21,9 @@
 
 /*
  * More state than any runtime writes: Kubernetes bounds a pod's annotations at 256 KiB, which CRI-O
- * repeats up to four times.
+ * repeats up to four times, and a byte may be written as seven ("\\u003c").
  */
-enum { STATE_MAX = 4 * 1024 * 1024 };
+enum { STATE_MAX = 8 * 1024 * 1024 };
 
 static char state_text[STATE_MAX];
 static struct kh_oci_state state;

@@ -4,6 +4,63 @@
 #define CRI  "io.kubernetes.cri."
 #define CRIO "io.kubernetes.cri-o."
 
+#define KEY(literal)                                                                               \
+        {                                                                                          \
+                literal, sizeof(literal) - 1                                                       \
+        }
+
+/* What says who a container is, and in which dialect. */
+static const struct kh_span identity_keys[] = {
+        KEY(CRI "container-name"),
+        KEY(CRI "container-type"),
+        KEY(CRI "image-name"),
+        KEY(CRI "podsandbox.image-name"),
+        KEY(CRI "sandbox-id"),
+        KEY(CRI "sandbox-name"),
+        KEY(CRI "sandbox-namespace"),
+        KEY(CRI "sandbox-uid"),
+        KEY(CRIO "ContainerType"),
+        KEY(CRIO "Image"),
+        KEY(CRIO "ImageName"),
+        KEY(CRIO "Labels"),
+        KEY(CRIO "Name"),
+        KEY(CRIO "SandboxID"),
+        KEY("io.container.manager"),
+        KEY("io.kubernetes.container.name"),
+        KEY("io.kubernetes.docker.type"),
+        KEY("io.kubernetes.pod.name"),
+        KEY("io.kubernetes.pod.namespace"),
+        KEY("io.kubernetes.pod.uid"),
+        KEY("io.kubernetes.sandbox.id"),
+};
+
+static bool is_identity(struct kh_span key)
+{
+        for (size_t i = 0; i < sizeof(identity_keys) / sizeof(identity_keys[0]); i++) {
+                if (kh_span_eq(key, identity_keys[i]))
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * A pod's author may give it more annotations than there is room for, and name them so that the
+ * runtime's own come behind: these take the place of others, or the pod would be nobody's.
+ */
+static void add_pair(struct kh_pairs *pairs, struct kh_span key, struct kh_span value)
+{
+        unsigned i = pairs->n == KH_MAX_PAIRS && is_identity(key) ? pairs->n : 0;
+
+        while (i > 0 && is_identity(pairs->v[i - 1].key) && !kh_span_eq(pairs->v[i - 1].key, key))
+                i--;
+        if (i == 0) {
+                kh_pairs_add(pairs, key, value);
+                return;
+        }
+        pairs->v[i - 1] = (struct kh_pair){ key, value };
+        pairs->dropped++;
+}
+
 void kh_oci_read_annotations(struct kh_json *j, struct kh_pairs *pairs)
 {
         struct kh_span key, value;
@@ -12,7 +69,7 @@ void kh_oci_read_annotations(struct kh_json *j, struct kh_pairs *pairs)
                 return;
         while (kh_json_member(j, &key)) {
                 if (kh_json_string(j, &value))
-                        kh_pairs_add(pairs, key, value);
+                        add_pair(pairs, key, value);
         }
 }
 

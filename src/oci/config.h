@@ -7,10 +7,11 @@
 #include "wire/container.h"
 
 /*
- * Larger ones are not read: the container is then told of by its state alone. Kubernetes bounds a
- * pod's annotations at 256 KiB, which CRI-O repeats up to four times.
+ * Larger ones are not read: the container is then told of by its state alone. No pod's author gets
+ * there: a program has at most 2 MiB of arguments and environment, Kubernetes bounds annotations at
+ * 256 KiB, which CRI-O repeats up to four times, and a byte may be written as seven ("\\u003c").
  */
-enum { KH_OCI_CONFIG_MAX = 8 * 1024 * 1024 };
+enum { KH_OCI_CONFIG_MAX = 32 * 1024 * 1024 };
 
 struct kh_oci_config_options {
         /* Where a bind mount's source leads, in PATH (of PATH_MAX); false when nobody can tell. */

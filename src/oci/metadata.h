@@ -9,8 +9,11 @@
 #include "oci/annotations.h"
 #include "oci/storage.h"
 
-/* Larger files are not read: the names then stay absent. */
-enum { KH_METADATA_MAX = KH_STORAGE_FILE_MAX };
+/*
+ * Larger files are not read: the names then stay absent. Docker's has the arguments and the
+ * environment of its container, at most 2 MiB, of which a byte may be written as six ("\u003c").
+ */
+enum { KH_METADATA_MAX = 16 * 1024 * 1024 };
 
 struct kh_metadata {
         char *text;                 /* of KH_METADATA_MAX, for a file */

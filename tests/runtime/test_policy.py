@@ -110,6 +110,20 @@ def test_the_nodes_own_pods_may_have_a_runtime_socket(engine, pod, recorder, soc
     starts(engine, pod("kube-system", "--deny-runtime-sockets", **socket_mount))
 
 
+def test_nothing_that_a_pod_is_filled_with_hides_its_runtime_socket(engine, make, socket_mount):
+    """As many annotations, and as much environment, as its author may have, in their longest form;
+    and the command of a listener, which excuses no pod."""
+    ident = "ab" * 32
+    annotations = {f"a{number}": "" for number in range(1000)}
+    box = make(["createRuntime"], ident=ident, directory=containerd(ident),
+               annotations={**annotations, **in_namespace("shop")},
+               process={"args": ["/KubeArmor/kubearmor"],
+                        "env": [f"E{number}=" + "\x01" * 120_000 for number in range(16)]},
+               options=("--deny-runtime-sockets",), **socket_mount)
+    words = refused(engine, box)
+    assert engine.name != "runc" or SOCKET in words
+
+
 def test_without_a_runtime_socket_nothing_is_refused(engine, pod, recorder):
     starts(engine, pod("shop", "--deny-runtime-sockets"))
 

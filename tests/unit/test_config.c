@@ -196,6 +196,34 @@ static void keys_of_two_runtimes_are_believed_by_the_bundle_alone(void **state)
                 KH_DIALECT_DOCKER);
 }
 
+/* Its author's come first in the order in which runtimes write them. */
+static void no_number_of_annotations_hides_the_runtimes_own(void **state)
+{
+        static char text[64 * 1024];
+        struct kh_buf b = kh_buf_of(text, sizeof(text));
+
+        (void)state;
+        kh_buf_lit(&b, "{\"annotations\":{");
+        for (unsigned i = 0; i < KH_MAX_PAIRS + 10; i++) {
+                kh_buf_lit(&b, "\"a");
+                kh_buf_u64(&b, i);
+                kh_buf_lit(&b, "\":\"1\",");
+        }
+        kh_buf_lit(&b, "\"io.container.manager\":\"cri-o\","
+                       "\"io.kubernetes.cri-o.Name\":\"k8s_web_pod_shop_uid_0\","
+                       "\"io.kubernetes.pod.namespace\":\"first\","
+                       "\"io.kubernetes.pod.namespace\":\"last\"}}");
+        assert_true(kh_buf_terminate(&b));
+        read_good(text);
+        assert_int_equal(c.annotations.n, KH_MAX_PAIRS);
+        assert_int_equal(c.annotations.dropped, 14);
+        assert_span_equal(
+                kh_pairs_get(&c.annotations, KH_SPAN("io.kubernetes.pod.namespace")), "last");
+        identify(KH_DIALECT_CRIO);
+        assert_span_equal(c.name, "web");
+        assert_span_equal(c.pod_namespace, "shop");
+}
+
 static void privileged_means_every_capability_and_nothing_hidden(void **state)
 {
         char text[2048];
@@ -274,6 +302,7 @@ int main(void)
                 cmocka_unit_test(what_podman_writes),
                 cmocka_unit_test(cut_anywhere_it_tells_nothing),
                 cmocka_unit_test(keys_of_two_runtimes_are_believed_by_the_bundle_alone),
+                cmocka_unit_test(no_number_of_annotations_hides_the_runtimes_own),
                 cmocka_unit_test(privileged_means_every_capability_and_nothing_hidden),
                 cmocka_unit_test(a_relative_root_is_below_the_bundle),
                 cmocka_unit_test(mounts_of_runtime_sockets),
