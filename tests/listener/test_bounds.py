@@ -244,3 +244,12 @@ def test_an_acknowledging_subscriber_that_goes_is_not_waited_for(listener):
         events.close()
         assert answer(hook) == b"ok"
     assert os.path.exists(listener.hook)
+
+
+def test_runtimes_of_any_name_and_number_leave_status_and_metrics_readable(listener):
+    listener.tell(create("long", runtime="x" * 100_000))
+    for number in range(20):
+        listener.tell(create(f"c{number}", runtime=f"runtime-{number}"))
+    by_runtime = listener.status()["containers"]["byRuntime"]
+    assert sum(by_runtime.values()) == 21 and len(by_runtime) <= 16 and by_runtime["other"] > 1
+    assert metric(listener, "subscribers") == 0

@@ -6,18 +6,34 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static struct kh_runtime_tally *find(
-        struct kh_runtime_tally tally[KH_TALLY_RUNTIMES], size_t *n, struct kh_span name)
+static struct kh_runtime_tally *look_up(
+        struct kh_runtime_tally *tally, size_t n, struct kh_span name)
 {
-        for (size_t i = 0; i < *n; i++) {
+        for (size_t i = 0; i < n; i++) {
                 if (kh_span_eq(tally[i].name, name))
                         return &tally[i];
         }
-        if (*n == KH_TALLY_RUNTIMES - 1)
-                name = KH_SPAN("other");
-        if (*n < KH_TALLY_RUNTIMES)
-                tally[(*n)++] = (struct kh_runtime_tally){ .name = name };
-        return &tally[*n - 1];
+        return NULL;
+}
+
+/* Whoever tells of a container may call its runtime anything, at any length. */
+static struct kh_runtime_tally *tally_of(
+        struct kh_runtime_tally tally[KH_TALLY_RUNTIMES], size_t *n, struct kh_span name)
+{
+        const struct kh_span other = KH_SPAN("other");
+        struct kh_runtime_tally *found;
+
+        if (name.n > KH_TALLY_NAME_MAX)
+                name = other;
+        found = look_up(tally, *n, name);
+        if (!found && *n >= KH_TALLY_RUNTIMES - 1) {
+                name = other;
+                found = look_up(tally, *n, name);
+        }
+        if (found)
+                return found;
+        tally[*n] = (struct kh_runtime_tally){ .name = name };
+        return &tally[(*n)++];
 }
 
 size_t kh_tally_runtimes(
@@ -28,7 +44,7 @@ size_t kh_tally_runtimes(
         kh_list_for_each(node, next, &inv->all) {
                 const struct kh_entry *e = kh_container_of(node, struct kh_entry, all);
 
-                find(ret, &n, kh_entry_piece(e, e->runtime))->in_state[e->state]++;
+                tally_of(ret, &n, kh_entry_piece(e, e->runtime))->in_state[e->state]++;
         }
         return n;
 }

@@ -6,7 +6,10 @@
 
 #include "hookd/inventory/inventory.h"
 
-enum { KH_TALLY_RUNTIMES = 16 }; /* a node has two or three; what is beyond is counted as "other" */
+enum {
+        KH_TALLY_RUNTIMES = 16, /* a node has two or three; what is beyond is counted as "other", */
+        KH_TALLY_NAME_MAX = 64, /* and so is what has no runtime's name */
+};
 
 struct kh_runtime_tally {
         struct kh_span name; /* points into an entry; "" when nobody told */
