@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
 enum { BACKLOG = 4096 }; /* hooks that may wait while we restart; the kernel caps it at somaxconn */
 
 /* PATH with a suffix, beside it in its directory. */
@@ -130,6 +134,13 @@ int kh_listen_open(struct kh_listen *l, const char *path, mode_t directory_mode,
         if (r < 0)
                 kh_listen_close(l);
         return r;
+}
+
+void kh_listen_refuse_descriptors(const struct kh_listen *l)
+{
+        const int no = 0;
+
+        (void)setsockopt(l->fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
 }
 
 void kh_listen_take(struct kh_listen *l, int fd)

@@ -30,6 +30,12 @@ int kh_listen_open(struct kh_listen *l, const char *path, mode_t directory_mode,
 /* Takes over a socket that somebody else made, and will go on to keep. */
 void kh_listen_take(struct kh_listen *l, int fd);
 
+/*
+ * Has the kernel refuse descriptors that peers send along, where it can (Linux 6.16): to close one
+ * may take for ever, a lingering TCP connection's say, and with it all of us would stand still.
+ */
+void kh_listen_refuse_descriptors(const struct kh_listen *l);
+
 /* Whether this listener's socket is the one at PATH, by whatever name. */
 bool kh_listen_is_at(const struct kh_listen *l, const char *path);
 

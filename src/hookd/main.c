@@ -144,6 +144,8 @@ static int open_sockets(struct daemon *d, struct kh_err *err)
                 r = kh_http_open(&d->http, o->metrics, err);
         if (r < 0)
                 return r;
+        kh_listen_refuse_descriptors(&d->events);
+        kh_listen_refuse_descriptors(&d->http.listen);
         subscribers->readers = o->readers;
         subscribers->readers_n = o->readers_n;
         d->hooksock.peers.allowed = o->allowed;

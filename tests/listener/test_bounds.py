@@ -8,7 +8,9 @@ import threading
 import time
 from contextlib import contextmanager
 
-from harness import until
+import pytest
+
+from harness import HANG_S, until
 from listener.support import Listener, answer, create, delete, send, subscribed
 
 MANY = 2000
@@ -253,3 +255,22 @@ def test_runtimes_of_any_name_and_number_leave_status_and_metrics_readable(liste
     by_runtime = listener.status()["containers"]["byRuntime"]
     assert sum(by_runtime.values()) == 21 and len(by_runtime) <= 16 and by_runtime["other"] > 1
     assert metric(listener, "subscribers") == 0
+
+
+SO_PASSRIGHTS = 83
+
+
+def test_a_reader_cannot_have_the_listener_close_what_takes_for_ever(listener):
+    """A TCP connection that lingers: whoever closes it last waits for a peer that never reads."""
+    with socket.socket(socket.AF_UNIX) as reader, socket.create_server(("127.0.0.1", 0)) as server:
+        reader.settimeout(HANG_S)
+        try:
+            reader.getsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS)
+        except OSError:
+            pytest.skip("Linux before 6.16 lets everybody send descriptors")
+        reader.connect(str(listener.events))
+        with socket.create_connection(server.getsockname()) as lingering:
+            with pytest.raises(PermissionError):
+                send(reader, {"request": "status"}, [lingering.fileno()])
+        send(reader, b'{"request":"status"}\n')
+        assert answer(reader, 16) == b'{"type":"status"'
