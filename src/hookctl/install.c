@@ -2,6 +2,7 @@
 /* kubearmor-hookctl install */
 #include "hookctl/install.h"
 
+#include "setup/reload.h"
 #include "json/writer.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "hookctl/setup_report.h"
 #include "setup/operate.h"
+#include "setup/reload.h"
 #include "json/writer.h"
 
 #include <stdio.h>
@@ -28,10 +29,10 @@ static enum kh_exit finish(const struct kh_settings *s, struct kh_setup *setup,
                         return KH_EXIT_OK;
                 return kh_report(KH_EXIT_FAILURE, "%s: %s", name, err.msg);
         }
-        kh_reload_command(i, &command);
+        kh_release_command(i, &command);
         (void)fprintf(stderr, "%s: %s: %s (%s)\n", name,
                 s->dry_run ? "would be left to do" : "left to do", command.p ? command.p : "",
-                kh_runtimes[i->owner].why);
+                kh_release_reason(i));
         kh_text_done(&command);
         return KH_EXIT_OK;
 }

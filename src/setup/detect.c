@@ -310,3 +310,14 @@ bool kh_has_read(const struct kh_instance *i, const struct kh_record *record)
         kh_boot_id(boot_id, sizeof(boot_id));
         return strcmp(boot_id, record->boot_id) != 0 || i->started_ns >= record->changed_ns;
 }
+
+unsigned kh_awaited(const struct kh_setup *s, const struct kh_record *record)
+{
+        unsigned awaited = 0;
+
+        for (unsigned i = 0; i < s->n_instances; i++) {
+                if (!kh_has_read(&s->instances[i], record))
+                        awaited |= 1U << s->instances[i].owner;
+        }
+        return awaited & record->awaits;
+}

@@ -17,3 +17,6 @@ const char *kh_daemon_option(const struct kh_instance *i, const char *name, char
 
 /* Whether the daemon started after the record's file was changed last; true without a daemon. */
 bool kh_has_read(const struct kh_instance *i, const struct kh_record *record);
+
+/* Those whose running daemon has yet to read what a program's record awaits. */
+unsigned kh_awaited(const struct kh_setup *s, const struct kh_record *record);

@@ -418,7 +418,7 @@ static int make_recorded(const struct kh_journal *j, const struct kh_record *rec
         return mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_identity who,
+static int make_directory(struct kh_journal *j, unsigned owners, struct kh_identity who,
         const char *path, struct kh_err *err)
 {
         struct kh_record *record = kh_journal_get(j, KH_RECORD_DIRECTORY, path);
@@ -426,7 +426,7 @@ static int make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_i
 
         if (!record)
                 return kh_fail(err, -ENOMEM, "out of memory");
-        record->owners |= 1U << owner;
+        record->owners |= owners;
         record->who = who;
         kh_journal_stamp(record);
         r = kh_journal_write(j, record, err);
@@ -436,7 +436,7 @@ static int make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_i
         return r < 0 ? kh_fail(err, r, "make directory '%s': %s", path, kh_strerror(r)) : 0;
 }
 
-int kh_journal_make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_identity who,
+int kh_journal_make_directory(struct kh_journal *j, unsigned owners, struct kh_identity who,
         const char *path, struct kh_err *err)
 {
         char way[PATH_MAX];
@@ -447,7 +447,7 @@ int kh_journal_make_directory(struct kh_journal *j, enum kh_owner owner, struct 
                 n += 1 + strcspn(path + n + 1, "/");
                 (void)snprintf(way, sizeof(way), "%.*s", (int)n, path);
                 if (!kh_host_exists(j->root, way))
-                        r = make_directory(j, owner, who, way, err);
+                        r = make_directory(j, owners, who, way, err);
         }
         return r;
 }

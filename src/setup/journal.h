@@ -83,7 +83,7 @@ int kh_journal_forget(struct kh_journal *j, struct kh_record *record, struct kh_
 void kh_journal_tidy(struct kh_journal *j);
 
 /* mkdir -p with the rights of WHO, and a record of each directory that was made. */
-int kh_journal_make_directory(struct kh_journal *j, enum kh_owner owner, struct kh_identity who,
+int kh_journal_make_directory(struct kh_journal *j, unsigned owners, struct kh_identity who,
         const char *path, struct kh_err *err);
 
 /* This boot's id, "" when it cannot be told. */

@@ -2,30 +2,21 @@
 #include "setup/operate.h"
 
 #include "base/clock.h"
-#include "setup/command.h"
 #include "setup/detect.h"
 #include "setup/distribution.h"
-#include "setup/file.h"
 #include "setup/programs.h"
+#include "setup/reload.h"
 #include "setup/runtime/runtime.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
-/* A daemon of a busy node takes its time to stop and start. */
-#define RELOAD_NS (120 * KH_NS_PER_S)
-
 /*
  * A start that has read the hooks' files executes the hook soon after: so long it is left there.
  * And how often it is looked whether the last container is gone that names it.
  */
-enum { START_MS = 2000, POLL_MS = 200, READ_POLL_MS = 20 };
-
-/*
- * A daemon that shows by nothing that it has read its configuration is not waited for any longer.
- */
-#define RELEASE_NS (5 * KH_NS_PER_S)
+enum { START_MS = 2000, POLL_MS = 200 };
 
 const char *const kh_state_name[KH_STATE_COUNT] = {
         [KH_STATE_ABSENT] = "absent",
@@ -58,7 +49,9 @@ const struct kh_runtime kh_runtimes[KH_OWNER_COUNT] = {
         [KH_OWNER_MICROK8S] = { kh_plan_microk8s, { "snap.microk8s.daemon-containerd" }, 0,
                 OF_CONTAINERD },
         [KH_OWNER_DOCKER] = { kh_plan_docker, { "docker" }, SIGHUP,
-                "dockerd reads its runtimes anew; nothing is restarted" },
+                "dockerd reads its runtimes anew; nothing is restarted",
+                "by itself a reload leaves dockerd with what its configuration no longer names; a "
+                "restart of it does as well" },
 };
 
 unsigned kh_recorded_owners(const struct kh_setup *s)
@@ -265,185 +258,26 @@ static void pause_ms(unsigned ms)
         (void)nanosleep(&length, NULL);
 }
 
-void kh_reload_command(const struct kh_instance *i, struct kh_text *ret)
-{
-        const struct kh_runtime *runtime = &kh_runtimes[i->owner];
-
-        kh_text_printf(ret, "systemctl %s %s", runtime->signal ? "reload" : "restart", i->service);
-}
-
-/* Where a unit's stop would kill its containers as well, that is for a person to decide. */
-static int check_kill_mode(
-        struct kh_setup *s, const char *systemctl, const char *service, struct kh_err *err)
-{
-        const char *const argv[] = { systemctl, "show", "-p", "KillMode", "--value", service,
-                NULL };
-        struct kh_text mode = { 0 };
-        int r = kh_command_run(
-                &s->root, argv, KH_SPAN(""), kh_boottime_ns() + KH_COMMAND_NS, &mode, NULL, err);
-
-        if (r == 0 && !kh_span_starts(kh_text_view(&mode), KH_SPAN("process")))
-                r = kh_fail(err, -EPERM,
-                        "the unit's KillMode is '%.*s': its restart may end containers, so do it "
-                        "yourself",
-                        (int)strcspn(mode.p ? mode.p : "", "\n"), mode.p ? mode.p : "");
-        kh_text_done(&mode);
-        return r;
-}
-
-static int reload_by_systemd(
-        struct kh_setup *s, const struct kh_instance *i, const char *systemctl, struct kh_err *err)
-{
-        const struct kh_runtime *runtime = &kh_runtimes[i->owner];
-        const char *const argv[] = { systemctl, runtime->signal ? "reload" : "restart", i->service,
-                NULL };
-        struct kh_text said = { 0 };
-        int r = runtime->signal ? 0 : check_kill_mode(s, systemctl, i->service, err);
-
-        if (r == 0)
-                r = kh_command_run(&s->root, argv, KH_SPAN(""), kh_boottime_ns() + RELOAD_NS, NULL,
-                        &said, err);
-        if (r > 0)
-                r = kh_fail(err, -EIO, "%s %s: %.*s", argv[1], argv[2],
-                        (int)strcspn(said.p ? said.p : "", "\n"), said.p ? said.p : "failed");
-        kh_text_done(&said);
-        return r;
-}
-
-/* Nobody sees by a daemon's start that a signal has made it read its files. */
-static int mark_read(struct kh_setup *s, enum kh_owner owner, struct kh_err *err)
-{
-        int r = 0;
-
-        for (struct kh_record *p = s->journal.records; p && r == 0; p = p->next) {
-                if (p->kind != KH_RECORD_FILE || !(p->owners >> owner & 1))
-                        continue;
-                p->changed_ns = 0;
-                r = kh_journal_write(&s->journal, p, err);
-        }
-        return r;
-}
-
-static int reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
-{
-        char systemctl[PATH_MAX];
-
-        if (kh_host_exists(&s->root, "/run/systemd/system") &&
-                kh_command_find(&s->root, "systemctl", systemctl))
-                return reload_by_systemd(s, i, systemctl, err);
-        if (kh_runtimes[i->owner].signal && s->root.is_own && i->pid) {
-                if (kill(i->pid, kh_runtimes[i->owner].signal) == 0)
-                        return 0;
-                return kh_fail(err, -errno, "signal process %d: %s", i->pid, kh_strerror(errno));
-        }
-        return kh_fail(err, -EOPNOTSUPP, "there is no systemd: restart %s yourself",
-                kh_owner_name[i->owner]);
-}
-
-int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
-{
-        int r = reload(s, i, err);
-
-        return r < 0 || !kh_runtimes[i->owner].signal ? r : mark_read(s, i->owner, err);
-}
-
-/* What a daemon has let go of it calls no more. */
-static int forget_awaiting(struct kh_setup *s, enum kh_owner owner, struct kh_err *err)
-{
-        int r = 0;
-
-        for (struct kh_record *p = s->journal.records; p && r == 0; p = p->next) {
-                if (!(p->awaits >> owner & 1))
-                        continue;
-                p->awaits &= ~(1U << owner);
-                r = kh_journal_write(&s->journal, p, err);
-        }
-        return r;
-}
-
-/* The file as it is, until it is that again; a record says so to whoever finds it in between. */
-static int show_docker(struct kh_setup *s, const struct kh_instance *i, const char *path,
-        const struct kh_text *now, const struct kh_text *meanwhile, struct kh_err *err)
-{
-        struct kh_edit edit = { .path = (char *)path,
-                .format = KH_FORMAT_DOCKER,
-                .mode = 0644,
-                .current = *now,
-                .base = *now,
-                .after = *meanwhile };
-        const struct kh_plan plan = { .edits = &edit };
-        bool is_ours = kh_journal_find(&s->journal, path) != NULL;
-        int r = is_ours ? kh_file_set(&s->root, path, kh_text_view(meanwhile), 0644, now, err)
-                        : kh_plan_apply(s, &plan, err);
-        ino_t before = kh_docker_runtimes(s, i);
-        uint64_t deadline_ns = kh_boottime_ns() + RELEASE_NS;
-        int back;
-
-        if (r == 0)
-                r = reload(s, i, err);
-        while (r == 0 && kh_left_ns(deadline_ns)) {
-                pause_ms(READ_POLL_MS);
-                r = kh_docker_runtimes(s, i) != before;
-        }
-        back = kh_file_set(&s->root, path, kh_text_view(now), 0644, meanwhile, err);
-        if (back == 0 && !is_ours)
-                back = kh_journal_forget(&s->journal, kh_journal_find(&s->journal, path), err);
-        return back < 0 ? back : r;
-}
-
-/*
- * dockerd keeps at a signal what its configuration does not name any more. So it is shown one that
- * names other values, for as long as it takes to read that.
- */
-static int release_docker(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
-{
-        struct kh_text now = { 0 }, meanwhile = { 0 };
-        char path[PATH_MAX];
-        int r = kh_host_resolve(&s->root, i->config, path, err);
-
-        if (r == 0)
-                r = kh_host_read(&s->root, path, &now, err);
-        if (r == 0)
-                r = kh_docker_name_defaults(kh_text_view(&now), &meanwhile, err);
-        if (r == 0)
-                r = show_docker(s, i, path, &now, &meanwhile, err);
-        if (r > 0)
-                r = forget_awaiting(s, i->owner, err);
-        kh_text_done(&now);
-        kh_text_done(&meanwhile);
-        return r;
-}
-
-int kh_release(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err)
-{
-        return i->owner == KH_OWNER_DOCKER ? release_docker(s, i, err) : reload(s, i, err);
-}
-
-/* Whether what holds the programs is nothing but daemons. */
-static bool only_daemons_hold(const struct kh_setup *s)
-{
-        bool awaits = false;
-
-        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
-                if (r->kind == KH_RECORD_FILE && !r->owners)
-                        return false;
-                awaits |= r->awaits != 0;
-        }
-        return awaits;
-}
-
-static int release_awaited(struct kh_setup *s, struct kh_err *err)
+/* Those whose daemons are all that holds the programs: what holds the wrapper's options. */
+static unsigned only_daemons(const struct kh_setup *s)
 {
         unsigned awaited = 0;
+
+        for (const struct kh_record *r = s->journal.records; r; r = r->next) {
+                if (r->kind == KH_RECORD_FILE && !r->owners && r->format != KH_FORMAT_WRAPPER)
+                        return 0;
+                awaited |= kh_awaited(s, r);
+        }
+        return awaited;
+}
+
+static int release(struct kh_setup *s, unsigned owners, struct kh_err *err)
+{
         int r = 0;
 
-        for (const struct kh_record *p = s->journal.records; p; p = p->next)
-                awaited |= p->awaits;
         for (unsigned i = 0; r >= 0 && i < s->n_instances; i++) {
-                const struct kh_instance *instance = &s->instances[i];
-
-                if (awaited >> instance->owner & 1 && instance->pid)
-                        r = kh_release(s, instance, err);
+                if (owners >> s->instances[i].owner & 1)
+                        r = kh_release(s, &s->instances[i], err);
         }
         return r;
 }
@@ -460,9 +294,9 @@ int kh_uninstall_programs(
                 r = kh_plan_clear(s, err);
                 if (r < 0 || !s->kept.p)
                         break;
-                if (restart && only_daemons_hold(s)) {
+                if (restart && only_daemons(s)) {
                         restart = false; /* once: what shows nothing by it never will */
-                        r = release_awaited(s, err);
+                        r = release(s, only_daemons(s), err);
                         if (r < 0)
                                 break;
                         continue;

@@ -69,12 +69,3 @@ bool kh_needs_reload(const struct kh_instance *i, const struct kh_plan *plan);
 
 /* Whether the daemon of the view's runtime has yet to read a file of its plan. */
 bool kh_is_waiting(const struct kh_setup *s, const struct kh_view *view);
-
-/* What has a runtime's daemon read its configuration: a command line, into RET. */
-void kh_reload_command(const struct kh_instance *i, struct kh_text *ret);
-
-/* Does it, after an install. */
-int kh_reload(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err);
-
-/* Has the daemon go on without what an uninstall has taken out of its configuration. */
-int kh_release(struct kh_setup *s, const struct kh_instance *i, struct kh_err *err);

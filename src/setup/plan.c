@@ -129,11 +129,6 @@ int kh_plan_for(
         return kh_runtimes[i->owner].plan(s, i, plan, err);
 }
 
-static enum kh_owner first_owner(unsigned owners)
-{
-        return (enum kh_owner)__builtin_ctz(owners);
-}
-
 /* The file as it shall be, or as it was; before that, what an interruption left beside it goes. */
 static int write_edit(struct kh_setup *s, const struct kh_edit *e, struct kh_err *err)
 {
@@ -184,8 +179,7 @@ static int apply_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
         (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(e->path, '/') - e->path),
                 e->path);
         if (*directory)
-                r = kh_journal_make_directory(
-                        &s->journal, first_owner(e->owners), e->who, directory, err);
+                r = kh_journal_make_directory(&s->journal, e->owners, e->who, directory, err);
         if (r == 0 && !is_recorded(e))
                 r = record_edit(s, e, err);
         return r < 0 ? r : write_edit(s, e, err);
@@ -393,7 +387,7 @@ static int keep_awaited(struct kh_setup *s, unsigned awaited, struct kh_err *err
         for (struct kh_record *p = s->journal.records; p && awaited && r == 0; p = p->next) {
                 if (p->kind != KH_RECORD_PROGRAM)
                         continue;
-                p->awaits |= awaited;
+                p->awaits = kh_awaited(s, p) | awaited;
                 kh_journal_stamp(p);
                 r = kh_journal_write(&s->journal, p, err);
         }

@@ -6,7 +6,7 @@
 #include "setup/command.h"
 #include "setup/detect.h"
 #include "setup/file.h"
-#include "setup/json_edit.h"
+#include "setup/runtime/runtime.h"
 
 #include <fcntl.h>
 #include <glob.h>
@@ -191,8 +191,7 @@ int kh_programs_place(struct kh_setup *s, const char *name, unsigned owners, str
 
         if (!kh_path_join(path, s->bin_dir, name))
                 return kh_fail(err, -ENAMETOOLONG, "the path of '%s' is too long", name);
-        r = kh_journal_make_directory(
-                &s->journal, (enum kh_owner)__builtin_ctz(owners), root, s->bin_dir, err);
+        r = kh_journal_make_directory(&s->journal, owners, root, s->bin_dir, err);
         record = r == 0 ? kh_journal_get(&s->journal, KH_RECORD_PROGRAM, path) : NULL;
         if (r == 0 && !record)
                 r = kh_fail(err, -ENOMEM, "out of memory");
@@ -257,12 +256,6 @@ static const char *const container_files[] = {
         "/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task/*/*/config.json",
 };
 
-static bool are_made_with_wrapper(const struct kh_setup *s)
-{
-        return is_in_files(&s->root, "/var/lib/docker/containers/*/hostconfig.json",
-                KH_SPAN("\"Runtime\":\"" KH_DOCKER_RUNTIME "\""));
-}
-
 static bool is_hook_named(const struct kh_setup *s)
 {
         for (size_t i = 0; i < sizeof(container_files) / sizeof(container_files[0]); i++) {
@@ -276,23 +269,12 @@ static bool is_hook_named(const struct kh_setup *s)
 static bool is_configured(const struct kh_setup *s, bool is_wrapper)
 {
         for (const struct kh_record *r = s->journal.records; r; r = r->next) {
-                if (r->kind == KH_RECORD_FILE && (r->owners || is_wrapper))
+                bool is_dockers = r->format == KH_FORMAT_DOCKER || r->format == KH_FORMAT_WRAPPER;
+
+                if (r->kind == KH_RECORD_FILE && (is_wrapper ? is_dockers : r->owners != 0))
                         return true;
         }
         return false;
-}
-
-/* A daemon that has not read the undoing yet goes on to name them; NULL: there is none. */
-static const struct kh_instance *find_awaited(
-        const struct kh_setup *s, const struct kh_record *record)
-{
-        for (unsigned i = 0; i < s->n_instances; i++) {
-                const struct kh_instance *instance = &s->instances[i];
-
-                if (record->awaits >> instance->owner & 1 && !kh_has_read(instance, record))
-                        return instance;
-        }
-        return NULL;
 }
 
 static const struct kh_record *find_wrapper(const struct kh_setup *s)
@@ -311,7 +293,7 @@ bool kh_programs_hold(const struct kh_setup *s, enum kh_format format)
 
         if (format != KH_FORMAT_DOCKER && format != KH_FORMAT_WRAPPER)
                 return false;
-        if (are_made_with_wrapper(s))
+        if (kh_docker_has_containers(s))
                 return true;
         if (format != KH_FORMAT_WRAPPER || !wrapper)
                 return false;
@@ -319,26 +301,37 @@ bool kh_programs_hold(const struct kh_setup *s, enum kh_format format)
                 if (s->instances[i].owner == KH_OWNER_DOCKER && s->instances[i].pid)
                         return true;
         }
-        return find_awaited(s, wrapper) != NULL;
+        return kh_awaited(s, wrapper) != 0;
+}
+
+/* What needs the program of RECORD still, as -EBUSY; 0: nothing does. */
+static int check_unneeded(
+        const struct kh_setup *s, const struct kh_record *record, struct kh_err *err)
+{
+        bool is_wrapper = strcmp(strrchr(record->path, '/') + 1, KH_WRAPPER_NAME) == 0;
+        unsigned awaited = kh_awaited(s, record);
+
+        if (is_wrapper && kh_docker_has_containers(s))
+                return kh_fail(
+                        err, -EBUSY, "containers of Docker's are started by it; remove them first");
+        if (awaited)
+                return kh_fail(err, -EBUSY,
+                        "%s may call it, until 'uninstall --restart' or a restart of it",
+                        kh_owner_name[__builtin_ctz(awaited)]);
+        if (is_configured(s, is_wrapper))
+                return kh_fail(err, -EBUSY, "a configuration names it");
+        if (!is_wrapper && is_hook_named(s))
+                return kh_fail(err, -EBUSY, "containers name it that were created with it");
+        return 0;
 }
 
 int kh_programs_remove(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
 {
-        const struct kh_instance *awaited = find_awaited(s, record);
-        bool is_wrapper = strcmp(strrchr(record->path, '/') + 1, KH_WRAPPER_NAME) == 0;
-        const char *why = NULL;
+        struct kh_err why;
         int r;
 
-        if (is_wrapper && are_made_with_wrapper(s))
-                why = "containers of Docker's are started by it; remove them first";
-        else if (is_configured(s, is_wrapper))
-                why = "a configuration names it";
-        else if (awaited)
-                why = "a daemon calls it until it reads its configuration anew";
-        else if (!is_wrapper && is_hook_named(s))
-                why = "containers name it that were created with it";
-        if (why) {
-                kh_text_printf(&s->kept, "%s stays: %s\n", record->path, why);
+        if (check_unneeded(s, record, &why) < 0) {
+                kh_text_printf(&s->kept, "%s stays: %s\n", record->path, why.msg);
                 return 0;
         }
         kh_file_tidy(&s->root, record->path);

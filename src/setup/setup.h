@@ -93,6 +93,8 @@ struct kh_runtime {
         const char *services[2];
         int signal;      /* that makes it read the change; 0: it has to be restarted */
         const char *why; /* it has to, and what that means */
+        /* Why no signal makes it go on without what its configuration named before; or NULL. */
+        const char *keeps;
 };
 
 extern const struct kh_runtime kh_runtimes[KH_OWNER_COUNT];

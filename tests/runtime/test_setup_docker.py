@@ -13,7 +13,8 @@ from harness.node import WRAPPER, Node
 from harness.recorder import Recorder
 
 IMAGE = "kh-setup"
-CONFIG = '{\n  "storage-driver": "vfs",\n  "log-driver": "json-file"\n}'
+CONFIG = ('{\n  "storage-driver": "vfs",\n  "data-root": "/var/lib/docker-elsewhere",'
+          '\n  "log-driver": "json-file"\n}')
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(["sh", "-c", "command -v dockerd"], capture_output=True).returncode != 0,
@@ -153,7 +154,7 @@ def test_a_default_runtime_of_others_is_called_on(node, docker, listener):
     node.path("/usr/local/bin/theirs").write_text(
         '#!/bin/sh\necho "$@" >>/run/theirs.log\nexec runc "$@"\n')
     node.path("/usr/local/bin/theirs").chmod(0o755)
-    theirs = json.dumps({"storage-driver": "vfs", "default-runtime": "theirs",
+    theirs = json.dumps({**json.loads(CONFIG), "default-runtime": "theirs",
                          "runtimes": {"theirs": {"path": "/usr/local/bin/theirs"}}})
     node.path("/etc/docker/daemon.json").write_text(theirs)
     node.install("--runtime", "docker", "--docker-default", "--restart")

@@ -148,82 +148,153 @@ int kh_plan_docker(
         return r;
 }
 
-static int name_default(struct kh_span text, struct kh_span key, struct kh_span value,
-        struct kh_text *ret, struct kh_err *err)
+/* Our runtime, as the wrapper where TEXT has it so and otherwise as runc, behind a script. */
+static int set_script(struct kh_span text, struct kh_text *ret, struct kh_err *err)
 {
-        const struct kh_member_path path = KH_MEMBER(key);
+        const struct kh_member_path runtime =
+                KH_MEMBER(KH_SPAN("runtimes"), KH_SPAN(KH_DOCKER_RUNTIME));
+        const struct kh_member_path arguments =
+                KH_MEMBER(KH_SPAN("runtimes"), KH_SPAN(KH_DOCKER_RUNTIME), KH_SPAN("runtimeArgs"));
         struct kh_span present;
-        int r = kh_json_get(text, &path, &present, err);
+        int r = kh_json_get(text, &runtime, &present, err);
 
-        return r < 0 ? r : kh_json_set(text, &path, present.p ? present : value, ret, err);
+        if (r < 0)
+                return r;
+        return present.p ? kh_json_set(text, &arguments, KH_SPAN("[\"\"]"), ret, err)
+                         : kh_json_set(text, &runtime,
+                                   KH_SPAN("{\"path\": \"runc\", \"runtimeArgs\": [\"\"]}"), ret,
+                                   err);
 }
 
-int kh_docker_name_defaults(struct kh_span text, struct kh_text *ret, struct kh_err *err)
+int kh_docker_let_go(struct kh_span text, struct kh_text *ret_naming, struct kh_text *ret_silent,
+        struct kh_err *err)
 {
+        const struct kh_member_path fallback = KH_MEMBER(KH_SPAN("default-runtime"));
+        const struct kh_member_path runtimes = KH_MEMBER(KH_SPAN("runtimes"));
         struct kh_text edited = { 0 };
-        int r = name_default(text, KH_SPAN("runtimes"), KH_SPAN("{}"), &edited, err);
+        struct kh_span present;
+        int r = kh_json_get(text, &fallback, &present, err);
 
         if (r == 0)
-                r = name_default(kh_text_view(&edited), KH_SPAN("default-runtime"),
-                        KH_SPAN("\"runc\""), ret, err);
+                r = kh_json_set(
+                        text, &fallback, present.p ? present : KH_SPAN("\"runc\""), &edited, err);
+        if (r == 0)
+                r = set_script(kh_text_view(&edited), ret_naming, err);
+        if (r == 0)
+                r = kh_json_remove(kh_text_view(ret_naming), &runtimes, ret_silent, err);
         kh_text_done(&edited);
-        return r;
+        return r < 0 ? r : 0;
 }
 
-/* PART of the directory that dockerd keeps its state in. */
-static void data_path(const struct kh_instance *i, const char *part, char *ret)
+/* NULL: there is none, though its containers may be. */
+static const struct kh_instance *find_instance(const struct kh_setup *s)
 {
-        const char *root = kh_daemon_option(i, "data-root", 0);
-
-        (void)kh_path_join(ret, root && *root == '/' ? root : "/var/lib/docker", part);
+        for (unsigned i = 0; i < s->n_instances; i++) {
+                if (s->instances[i].owner == KH_OWNER_DOCKER)
+                        return &s->instances[i];
+        }
+        return NULL;
 }
 
-ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i)
+/* PART of the directory that dockerd keeps its state in, as its command line or its file says. */
+static void data_path(const struct kh_setup *s, const char *part, char *ret)
 {
-        char path[PATH_MAX];
+        const struct kh_member_path path = KH_MEMBER(KH_SPAN("data-root"));
+        const struct kh_instance *i = find_instance(s);
+        const char *given = i ? kh_daemon_option(i, "data-root", 0) : NULL;
+        char named[PATH_MAX] = "";
+        struct kh_text config = { 0 };
+        struct kh_span value;
+
+        if (!given &&
+                kh_host_read(&s->root, i ? i->config : "/etc/docker/daemon.json", &config, NULL) ==
+                        0 &&
+                kh_json_get(kh_text_view(&config), &path, &value, NULL) == 0)
+                read_string(value, named);
+        kh_text_done(&config);
+        if (!given || *given != '/')
+                given = *named == '/' ? named : "/var/lib/docker";
+        (void)kh_path_join(ret, given, part);
+}
+
+static bool is_later(const struct timespec *time, const struct timespec *than)
+{
+        return time->tv_sec != than->tv_sec ? time->tv_sec > than->tv_sec
+                                            : time->tv_nsec > than->tv_nsec;
+}
+
+struct kh_docker_script kh_docker_find_script(const struct kh_setup *s)
+{
+        kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
+        struct kh_docker_script latest = { .is_at_once = false };
+        char directory[PATH_MAX], path[PATH_MAX];
         struct stat st;
 
-        data_path(i, "runtimes", path);
-        return kh_host_stat(&s->root, path, &st) == 0 ? st.st_ino : 0;
+        data_path(s, "runtimes", directory);
+        if (!names || kh_host_list(&s->root, directory, names, NULL) < 0)
+                return latest;
+        for (unsigned n = 0; n < names->n; n++) {
+                bool is_whole = strcmp(names->v[n], KH_DOCKER_RUNTIME) == 0;
+
+                if ((!is_whole && !kh_span_starts(kh_span_of(names->v[n]),
+                                          KH_SPAN(KH_DOCKER_RUNTIME "."))) ||
+                        !kh_path_join(path, directory, names->v[n]) ||
+                        kh_host_stat(&s->root, path, &st) < 0 ||
+                        !is_later(&st.st_ctim, &latest.written))
+                        continue;
+                latest = (struct kh_docker_script){ st.st_ctim, is_whole };
+        }
+        kh_names_done(names);
+        return latest;
+}
+
+bool kh_docker_is_rewritten(const struct kh_setup *s, const struct kh_docker_script *before)
+{
+        struct kh_docker_script now = kh_docker_find_script(s);
+
+        return is_later(&now.written, &before->written);
 }
 
 static bool is_since(const struct kh_setup *s, const char *path, const struct timespec *time)
 {
         struct stat st;
 
-        if (kh_host_stat(&s->root, path, &st) < 0)
-                return false;
-        return st.st_ctim.tv_sec != time->tv_sec ? st.st_ctim.tv_sec > time->tv_sec
-                                                 : st.st_ctim.tv_nsec > time->tv_nsec;
+        return kh_host_stat(&s->root, path, &st) == 0 && is_later(&st.st_ctim, time);
 }
 
+/* What cannot be read may be. */
 static bool is_made_by_us(const struct kh_setup *s, const char *hostconfig)
 {
         static const struct kh_span ours = KH_SPAN("\"Runtime\":\"" KH_DOCKER_RUNTIME "\"");
         struct kh_text text;
-        bool is = kh_host_read(&s->root, hostconfig, &text, NULL) == 0 && text.p &&
-                  memmem(text.p, text.n, ours.p, ours.n) != NULL;
+        int r = kh_host_read(&s->root, hostconfig, &text, NULL);
+        bool is = text.p && memmem(text.p, text.n, ours.p, ours.n);
 
         kh_text_done(&text);
-        return is;
+        return is || (r < 0 && r != -ENOTDIR);
 }
 
-static bool has_new_container(
-        const struct kh_setup *s, const struct kh_instance *i, const struct timespec *time)
+/* Whether there is a container of our runtime; one that was made since, unless SINCE is NULL. */
+static bool has_container(const struct kh_setup *s, const struct timespec *since)
 {
         kh_cleanup(kh_freep) struct kh_names *names = malloc(sizeof(*names));
         char directory[PATH_MAX], path[PATH_MAX + NAME_MAX + sizeof("//hostconfig.json")];
         bool found = false;
 
-        data_path(i, "containers", directory);
+        data_path(s, "containers", directory);
         if (!names || kh_host_list(&s->root, directory, names, NULL) < 0)
-                return false;
+                return !since;
         for (unsigned n = 0; !found && n < names->n; n++) {
                 (void)snprintf(path, sizeof(path), "%s/%s/hostconfig.json", directory, names->v[n]);
-                found = is_since(s, path, time) && is_made_by_us(s, path);
+                found = (!since || is_since(s, path, since)) && is_made_by_us(s, path);
         }
         kh_names_done(names);
         return found;
+}
+
+bool kh_docker_has_containers(const struct kh_setup *s)
+{
+        return has_container(s, NULL);
 }
 
 bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance *i)
@@ -233,6 +304,6 @@ bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance 
 
         if (kh_host_stat(&s->root, i->config, &config) < 0)
                 return false;
-        data_path(i, "runtimes", runtimes);
-        return is_since(s, runtimes, &config.st_ctim) || has_new_container(s, i, &config.st_ctim);
+        data_path(s, "runtimes", runtimes);
+        return is_since(s, runtimes, &config.st_ctim) || has_container(s, &config.st_ctim);
 }

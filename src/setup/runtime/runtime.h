@@ -20,18 +20,33 @@ int kh_plan_microk8s(
 int kh_plan_docker(
         struct kh_setup *s, const struct kh_instance *i, struct kh_plan *plan, struct kh_err *err);
 
-/* A daemon.json that names what dockerd has by default, where it names nothing. */
-int kh_docker_name_defaults(struct kh_span text, struct kh_text *ret, struct kh_err *err);
-
 /*
- * The inode of the directory that dockerd, up to 20.10, makes anew whenever it reads its runtimes;
- * 0: there is none.
+ * From a daemon.json as an uninstall leaves it, one that has a running dockerd let go of what that
+ * took out: the default runtime is named; and so is ours, which is called through a script, for
+ * dockerd writes one whenever it takes a configuration, and as runc, so that containers which are
+ * being made by its name start. And the same without runtimes, of which dockerd keeps those that it
+ * has: it writes the script only if it has taken the first one.
  */
-ino_t kh_docker_runtimes(const struct kh_setup *s, const struct kh_instance *i);
+int kh_docker_let_go(struct kh_span text, struct kh_text *ret_naming, struct kh_text *ret_silent,
+        struct kh_err *err);
+
+/* The script of our runtime; `written` is 0 when there is none. */
+struct kh_docker_script {
+        struct timespec written;
+        bool is_at_once; /* by a dockerd that puts each value in force as it reads it: up to 24 */
+};
+
+struct kh_docker_script kh_docker_find_script(const struct kh_setup *s);
+
+/* Whether it is another one than BEFORE. */
+bool kh_docker_is_rewritten(const struct kh_setup *s, const struct kh_docker_script *before);
+
+/* Whether there are containers that it starts by our runtime, or may be. */
+bool kh_docker_has_containers(const struct kh_setup *s);
 
 /*
  * Whether a file of dockerd's shows that it has read its configuration as that is now. It need not
- * show it: since 23.0 only a container that it has made by our runtime does.
+ * show it: since 25.0 only a container that it has made by our runtime does.
  */
 bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance *i);
 
