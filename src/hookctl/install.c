@@ -2,33 +2,41 @@
 /* kubearmor-hookctl install */
 #include "hookctl/install.h"
 
+#include "setup/detect.h"
 #include "setup/reload.h"
 #include "json/writer.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-/* The steps behind the files: what is left to do, or is done because that was asked for. */
-static enum kh_exit finish(
-        const struct kh_settings *s, struct kh_setup *setup, const struct kh_view *v, FILE *talk)
+/* Has those read the change that wait for it. */
+static enum kh_exit reload_waiting(struct kh_setup *setup, const struct kh_views *views, FILE *talk)
 {
-        const char *name = kh_owner_name[v->instance->owner];
-        struct kh_text command = { 0 };
+        enum kh_exit code = KH_EXIT_OK;
         struct kh_err err;
 
-        if (v->state != KH_STATE_WAITING)
-                return KH_EXIT_OK;
-        if (s->restart) {
+        for (unsigned i = 0; i < views->n; i++) {
+                const struct kh_view *v = &views->v[i];
+                const char *name = kh_owner_name[v->instance->owner];
+
+                if (v->state != KH_STATE_WAITING)
+                        continue;
                 if (kh_reload(setup, v->instance, &err) < 0)
-                        return kh_report(KH_EXIT_FAILURE, "%s: %s", name, err.msg);
-                (void)fprintf(talk, "%s: has read the change\n", name);
-                return KH_EXIT_OK;
+                        code = kh_report(KH_EXIT_FAILURE, "%s: %s", name, err.msg);
+                else
+                        (void)fprintf(talk, "%s: has read the change\n", name);
         }
+        return code;
+}
+
+static void say_left_to_do(const struct kh_view *v, const char *how, FILE *f)
+{
+        struct kh_text command = { 0 };
+
         kh_reload_command(v->instance, &command);
-        (void)fprintf(talk, "%s: left to do: %s (%s)\n", name, command.p ? command.p : "",
-                kh_runtimes[v->instance->owner].why);
+        (void)fprintf(f, "%s: %s: %s (%s)\n", kh_owner_name[v->instance->owner], how,
+                command.p ? command.p : "", kh_runtimes[v->instance->owner].why);
         kh_text_done(&command);
-        return KH_EXIT_OK;
 }
 
 static void put_left_to_do(struct kh_buf *b, const struct kh_view *v)
@@ -42,9 +50,8 @@ static void put_left_to_do(struct kh_buf *b, const struct kh_view *v)
         kh_text_done(&command);
 }
 
-/* What is there now. */
-static enum kh_exit print_result(
-        const struct kh_settings *s, struct kh_setup *setup, const struct kh_views *views)
+/* What is there now, and what is left to do. */
+static enum kh_exit print_result(const struct kh_settings *s, const struct kh_views *views)
 {
         struct kh_buf b = kh_json_room();
         bool is_json = s->output == KH_OUT_JSON;
@@ -55,72 +62,77 @@ static enum kh_exit print_result(
         kh_json_open(&b, '[');
         for (unsigned i = 0; i < views->n; i++) {
                 const struct kh_view *v = &views->v[i];
-                enum kh_exit step = finish(s, setup, v, is_json ? stderr : stdout);
 
                 kh_put_view(&b, v);
-                if (v->state == KH_STATE_WAITING && !s->restart)
+                if (v->state == KH_STATE_WAITING)
                         put_left_to_do(&b, v);
                 kh_json_close(&b, '}');
+                if (v->state == KH_STATE_WAITING)
+                        say_left_to_do(v, "left to do", is_json ? stderr : stdout);
                 if (v->state == KH_STATE_REFUSED || v->state == KH_STATE_BROKEN)
-                        step = KH_EXIT_FAILURE;
-                code = code == KH_EXIT_OK ? step : code;
+                        code = KH_EXIT_FAILURE;
         }
         kh_json_close(&b, ']');
         return is_json && kh_print_json(&b) != KH_EXIT_OK ? KH_EXIT_FAILURE : code;
 }
 
-static void say_what_would_be_left(const struct kh_view *v)
+static void put_dry_run(struct kh_buf *b, const struct kh_views *views)
 {
-        struct kh_text command = { 0 };
-
-        kh_print_view_notes(v, stderr);
-        if (!kh_needs_reload(v->instance, &v->plan))
-                return;
-        kh_reload_command(v->instance, &command);
-        (void)fprintf(stderr, "%s: would be left to do: %s (%s)\n",
-                kh_owner_name[v->instance->owner], command.p ? command.p : "",
-                kh_runtimes[v->instance->owner].why);
-        kh_text_done(&command);
-}
-
-static enum kh_exit print_dry_run(const struct kh_settings *s, const struct kh_views *views)
-{
-        struct kh_buf b = kh_json_room();
-        enum kh_exit code = KH_EXIT_OK;
-
-        kh_json_open(&b, '[');
+        kh_json_open(b, '[');
         for (unsigned i = 0; i < views->n; i++) {
                 const struct kh_view *v = &views->v[i];
 
-                if (v->state == KH_STATE_REFUSED)
-                        code = KH_EXIT_FAILURE;
-                kh_put_view(&b, v);
-                kh_put_files(&b, &v->plan);
+                kh_put_view(b, v);
+                kh_put_files(b, &v->plan);
                 if (kh_needs_reload(v->instance, &v->plan))
-                        put_left_to_do(&b, v);
-                kh_json_close(&b, '}');
+                        put_left_to_do(b, v);
+                kh_json_close(b, '}');
         }
-        kh_json_close(&b, ']');
-        if (s->output == KH_OUT_JSON)
+        kh_json_close(b, ']');
+}
+
+static enum kh_exit print_dry_run(
+        const struct kh_settings *s, struct kh_setup *setup, const struct kh_views *views)
+{
+        struct kh_buf b = kh_json_room();
+        struct kh_plan plan = { 0 };
+        enum kh_exit code = KH_EXIT_OK;
+        struct kh_err err;
+
+        for (unsigned i = 0; i < views->n; i++) {
+                if (views->v[i].state == KH_STATE_REFUSED)
+                        code = KH_EXIT_FAILURE;
+        }
+        if (s->output == KH_OUT_JSON) {
+                put_dry_run(&b, views);
                 return kh_print_json(&b) == KH_EXIT_OK ? code : KH_EXIT_FAILURE;
-        for (unsigned i = 0; i < views->n; i++)
-                kh_print_diff(&views->v[i].plan);
-        for (unsigned i = 0; i < views->n; i++)
-                say_what_would_be_left(&views->v[i]);
+        }
+        if (kh_plan_views(setup, views, &plan, &err) < 0)
+                code = kh_report_setup(&err);
+        else
+                kh_print_diff(&plan);
+        kh_plan_done(&plan);
+        for (unsigned i = 0; i < views->n; i++) {
+                const struct kh_view *v = &views->v[i];
+
+                kh_print_view_notes(v, stderr);
+                if (kh_needs_reload(v->instance, &v->plan))
+                        say_left_to_do(v, "would be left to do", stderr);
+        }
         return code;
 }
 
 static enum kh_exit install(const struct kh_settings *s, struct kh_setup *setup)
 {
         static struct kh_views views;
+        enum kh_exit code = KH_EXIT_OK, shown;
         struct kh_err err = { 0 };
-        enum kh_exit code;
 
         kh_survey(setup, &views);
         if (views.n == 0)
                 return kh_report(KH_EXIT_NOT_FOUND, "there is no such container runtime here");
         if (s->dry_run) {
-                code = print_dry_run(s, &views);
+                code = print_dry_run(s, setup, &views);
                 kh_views_done(&views);
                 return code;
         }
@@ -134,9 +146,15 @@ static enum kh_exit install(const struct kh_settings *s, struct kh_setup *setup)
         }
         kh_views_done(&views);
         kh_survey(setup, &views);
-        code = print_result(s, setup, &views);
+        if (s->restart) {
+                code = reload_waiting(setup, &views, s->output == KH_OUT_JSON ? stderr : stdout);
+                kh_views_done(&views);
+                kh_detect(setup);
+                kh_survey(setup, &views);
+        }
+        shown = print_result(s, &views);
         kh_views_done(&views);
-        return code;
+        return code == KH_EXIT_OK ? shown : code;
 }
 
 enum kh_exit kh_run_install(const struct kh_settings *s, bool recorded_only)

@@ -232,14 +232,28 @@ static int place_programs(struct kh_setup *s, const struct kh_views *views, stru
         return r < 0 ? r : 0;
 }
 
-int kh_install(struct kh_setup *s, struct kh_views *views, struct kh_err *err)
+int kh_plan_views(
+        struct kh_setup *s, const struct kh_views *views, struct kh_plan *plan, struct kh_err *err)
 {
-        int r = place_programs(s, views, err);
+        int r = 0;
 
         for (unsigned i = 0; r == 0 && i < views->n; i++) {
                 if (kh_has_plan(&views->v[i]))
-                        r = kh_plan_apply(s, &views->v[i].plan, err);
+                        r = kh_plan_for(s, views->v[i].instance, plan, err);
         }
+        return r;
+}
+
+int kh_install(struct kh_setup *s, const struct kh_views *views, struct kh_err *err)
+{
+        struct kh_plan plan = { 0 };
+        int r = place_programs(s, views, err);
+
+        if (r == 0)
+                r = kh_plan_views(s, views, &plan, err);
+        if (r == 0)
+                r = kh_plan_apply(s, &plan, err);
+        kh_plan_done(&plan);
         kh_journal_tidy(&s->journal);
         return r;
 }

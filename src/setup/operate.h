@@ -41,8 +41,12 @@ struct kh_views {
 void kh_survey(struct kh_setup *s, struct kh_views *ret);
 void kh_views_done(struct kh_views *views);
 
-/* Sets up each of them whose plan is not refused; the first failure ends it. */
-int kh_install(struct kh_setup *s, struct kh_views *views, struct kh_err *err);
+/* What the plans that are not refused come to: a file that serves several runtimes is in it once. */
+int kh_plan_views(
+        struct kh_setup *s, const struct kh_views *views, struct kh_plan *plan, struct kh_err *err);
+
+/* Carries that out; the first failure ends it. */
+int kh_install(struct kh_setup *s, const struct kh_views *views, struct kh_err *err);
 
 /*
  * Undoes those in OWNERS, by the plan of kh_plan_undo(). The programs stay for now: who has read

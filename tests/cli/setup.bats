@@ -75,3 +75,15 @@ teardown() {
         jq -e 'all(.[]; .runtime and (.state | IN("absent", "hooked", "partly", "drifted",
                 "waiting", "broken", "refused")))' <<<"$output"
 }
+
+@test "install --dry-run: a file that serves two runtimes is shown once" {
+        [ "$(id -u)" -eq 0 ] || skip 'this needs root'
+        host=$dir/host
+        mkdir -p "$host"/{usr/bin,usr/share/containers,usr/local,etc,run,proc,var/lib}
+        printf '#!/bin/true\n' | install -m 755 /dev/stdin "$host/usr/bin/podman"
+        cp "$host/usr/bin/podman" "$host/usr/bin/crio"
+        run -0 "$hookctl" install --dry-run --host-root "$host"
+        [ "$(grep -c '^+++ .*/kubearmor-hook-createRuntime.json$' <<<"$output")" -eq 1 ]
+        run -0 "$hookctl" install --dry-run --host-root "$host" -o json
+        [ "$(jq -c 'map([.runtime, (.files | length)])' <<<"$output")" = '[["crio",2],["podman",2]]' ]
+}

@@ -82,3 +82,17 @@ def test_nor_is_one_that_was_undone_and_made_again(node, start):
     assert node.files() == before
     install(node)
     assert node.states()["crio"] == "waiting"
+
+
+def test_podman_beside_it(node, start):
+    """The files are the same ones, and go with the last of the two."""
+    node.path(HOOKS_DIR).mkdir(parents=True)
+    start()
+    before = node.files()
+    node.install("--runtime", "crio", "--runtime", "podman")
+    states = node.states()
+    assert (states["crio"], states["podman"]) == ("hooked", "hooked")
+    node.hookctl("uninstall", "--runtime", "crio")
+    assert node.states()["podman"] == "hooked"
+    node.hookctl("uninstall")
+    assert node.files() == before

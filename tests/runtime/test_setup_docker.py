@@ -84,7 +84,8 @@ def listener(node):
 
 def test_all_containers_by_the_default_runtime(node, docker, listener):
     before = node.files()
-    node.install("--runtime", "docker", "--docker-default", "--restart")
+    _, out, _ = node.install("--runtime", "docker", "--docker-default", "--restart")
+    assert "docker: has read the change" in out and " hooked " in out
     until(lambda: docker.default_runtime() == "kubearmor", "the reading of daemon.json")
     assert node.states()["docker"] == "hooked"
     ident = docker.start("--name", "by-default")
@@ -162,8 +163,14 @@ def test_a_default_runtime_of_others_is_called_on(node, docker, listener):
     docker.run("run", "--rm", "--network", "none", IMAGE, "true")
     assert len(listener.creates()) == 1
     assert " create --bundle " in node.path("/run/theirs.log").read_text()
+    # a reload alone has dockerd keep what the file does not name any more
+    _, _, err = node.hookctl("uninstall")
+    assert "left to do: kubearmor-hookctl uninstall --restart" in err
+    assert "kubearmor-runtime stays: docker may call it" in err
+    docker.run("run", "--rm", "--network", "none", IMAGE, "true")
     node.hookctl("uninstall", "--restart")
-    until(lambda: docker.default_runtime() == "theirs", "the reading of daemon.json")
+    assert not node.path("/usr/local/lib/kubearmor").exists()
+    assert docker.default_runtime() == "theirs"
     assert node.path("/etc/docker/daemon.json").read_text() == theirs
 
 
