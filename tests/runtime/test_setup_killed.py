@@ -3,14 +3,18 @@
 next run ends what was begun."""
 
 import json
+import shutil
 import subprocess
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness.node import HOOKCTL, Node
 
-HOOKS_DIR = "/usr/share/containers/oci/hooks.d"
+# Where Podman and CRI-O are told by drop-ins to look, since theirs cannot be written to.
+HOOKS_DIR = "/etc/containers/oci/hooks.d"
+DROP_INS = {"/etc/crio/crio.conf.d": "crio.runtime", "/etc/containers/containers.conf.d": "engine"}
 
 # What changes a file or makes a change last; a file that was only opened is the next one's case.
 CALLS = "mkdirat,renameat,renameat2,unlinkat,fsync,fchmod,fchown,fsetxattr,write"
@@ -20,11 +24,15 @@ def can_be_executed(node, path):
     assert node.run([path, "--version"], stdout=subprocess.DEVNULL).returncode == 0, path
 
 
-def podman_starts(node):
-    """Each file that Podman and CRI-O read is whole, and what it names can be executed."""
+def podman_and_crio_start(node):
+    """Each file that they read is whole, and what it names can be executed. CRI-O reads every file
+    among its drop-ins, whatever its name."""
     directory = node.path(HOOKS_DIR)
     for file in directory.glob("*.json") if directory.exists() else ():
         can_be_executed(node, json.loads(file.read_text())["hook"]["path"])
+    for drop_ins in DROP_INS:
+        for file in node.path(drop_ins).iterdir():
+            tomllib.loads(file.read_text())
 
 
 def containerd_starts(node):
@@ -57,6 +65,13 @@ def prepare(node):
         node.path(place).mkdir()
     node.path("/etc/containerd/config.toml").write_text("version = 2\n# theirs\n")
     node.path("/etc/docker/daemon.json").write_text('{"log-driver": "local"}')
+    shutil.copy("/usr/bin/sleep", node.path("/usr/local/bin/crio"))
+    for drop_ins, section in DROP_INS.items():
+        node.path(drop_ins).mkdir(parents=True, exist_ok=True)
+        node.path(drop_ins + "/50-site.conf").write_text(
+            f'[{section}]\nhooks_dir = ["/etc/site-hooks"]\n')
+    node.path("/etc/site-hooks").mkdir()
+    node.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/etc/site-hooks"], check=True)
 
 
 class Loop:
@@ -92,10 +107,10 @@ class Loop:
 
 @pytest.mark.parametrize("words, starts, nodes", [
     # what takes long is set-up's own waiting
-    (["--runtime", "podman"], podman_starts, 8),
+    (["--runtime", "podman", "--runtime", "crio"], podman_and_crio_start, 8),
     (["--runtime", "containerd"], containerd_starts, 3),
     (["--runtime", "docker", "--docker-default"], docker_starts, 3),
-], ids=("podman", "containerd", "docker"))
+], ids=("podman-crio", "containerd", "docker"))
 def test_killed_at_any_file_operation(token, scratch, words, starts, nodes):
     made = []
     try:
