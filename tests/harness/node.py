@@ -5,6 +5,7 @@ to as well, and what set-up may leave or not leave there is listed."""
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -74,3 +75,14 @@ class Node(SetUp, View):
             (self.sources / program.name).chmod(0o755)
         done = self.run(["sh", "-c", _OVERLAY, "overlay", *_WRITABLE], stderr=subprocess.PIPE)
         assert done.returncode == 0, done.stderr.decode()
+
+    def place_wrapper(self):
+        """Where the wrapper is, as somebody puts it there who does without set-up."""
+        wrapper = Path("/usr/local/lib/wrapper", WRAPPER.name)
+        self.path(wrapper.parent).mkdir()
+        shutil.copy(WRAPPER, self.path(wrapper))
+        hook = {"path": str(self.sources / HOOK.name), "args": [HOOK.name], "timeout": 3}
+        self.path(f"{wrapper}.json").write_text(json.dumps(
+            {"runtime": shutil.which("runc"),
+             "hooks": {"createRuntime": [hook], "poststop": [hook]}}))
+        return wrapper

@@ -11,7 +11,7 @@ IMAGE = "localhost/kh-tool:2"
 
 # The rlimits that Podman would set need a capability that not every machine's root has, and so do
 # the programs that enforce a limit of processes on the unified hierarchy.
-_CONFIGURATION = """
+CONFIGURATION = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 pids_limit = 0
@@ -19,7 +19,6 @@ pids_limit = 0
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "none"
-hooks_dir = ["{hooks}"]
 """
 
 
@@ -31,7 +30,7 @@ class Podman:
         self.hooks = scratch / "hooks.d"
         self.hooks.mkdir()
         self._configuration = scratch / "containers.conf"
-        self._configuration.write_text(_CONFIGURATION.format(hooks=self.hooks))
+        self._configuration.write_text(f'{CONFIGURATION}hooks_dir = ["{self.hooks}"]\n')
 
     def __call__(self, *argv, check=True):
         # conmon and what is left of a killed runtime keep these open: a pipe would never end.

@@ -3,6 +3,7 @@
 set-up to after its undoing."""
 
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -66,3 +67,36 @@ def test_pods_from_before_the_set_up_to_after_it(node):
     assert node.files() == before
     _, containers = node.pod("newer", containers=1)
     assert node.events.wait(containers["newer-0"], "created")["source"] == "discovery"
+
+
+class WrapperNode(CriNode):
+    """One with a handler whose runtime is the wrapper, and without a set-up."""
+
+    def _configure(self):
+        super()._configure()
+        with open(self.path("/etc/containerd/config.toml"), "a") as file:
+            file.write(f"""
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.announced]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.announced.options]
+      BinaryName = "{self.place_wrapper()}"
+""")
+
+
+def test_the_wrapper_as_a_handlers_program(token, base, scratch):
+    """Pause containers, too, come and go by the hook."""
+    with closing(WrapperNode(token, base, scratch)) as node, \
+            Daemon(node, HOOKD, scratch, options=()) as listener:
+        events = listener.subscribe()
+        pod = node.cri.run_pod("announced", "team-a", cgroup_parent=node.cgroup_parent,
+                               handler="announced")
+        container = node.cri.start_container(pod, "one", IMAGE)
+        for ident, kind in ((pod.id, "sandbox"), (container, "container")):
+            event = events.wait(ident, "created")
+            assert (event["source"], event["container"]["type"]) == ("hook", kind)
+        node.cri.remove_container(container)
+        node.cri.remove_pod(pod)
+        for ident in (pod.id, container):
+            events.wait(ident, "removed")

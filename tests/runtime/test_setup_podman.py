@@ -11,21 +11,12 @@ import pytest
 from harness import HANG_S, HOOKD, until
 from harness.daemon import Daemon
 from harness.node import HOOKCTL, Node
+from harness.podman import CONFIGURATION
 from harness.recorder import Recorder
 
 IMAGE = "localhost/kh-setup:1"
 HOOKS_DIR = "/usr/share/containers/oci/hooks.d"
 BINARY = "/usr/local/lib/kubearmor/kubearmor-hook"
-
-_CONFIGURATION = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-pids_limit = 0
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-"""
 
 
 @pytest.fixture
@@ -38,7 +29,7 @@ def node(token, scratch):
 @pytest.fixture
 def podman(node, base, scratch):
     """podman(words...) with the node's own configuration."""
-    node.path("/etc/containers/containers.conf").write_text(_CONFIGURATION)
+    node.path("/etc/containers/containers.conf").write_text(CONFIGURATION)
     archive = scratch / "rootfs.tar"
     subprocess.run(["tar", "-C", base / "rootfs", "-cf", archive, "bin", "tmp", "etc"], check=True)
 
@@ -62,8 +53,8 @@ def listener(node):
     one.close()
 
 
-def start(podman, node, *options):
-    return podman("run", "--detach", "--network", "none", "--cgroup-parent", node.cgroup_parent,
+def start(podman, node, *options, runtime="runc"):
+    return podman("--runtime", runtime, "run", "--detach", "--network", "none", "--cgroup-parent", node.cgroup_parent,
                   *options, IMAGE, "sleep", "600").splitlines()[-1]
 
 
@@ -138,18 +129,15 @@ def test_the_directory_that_podman_reads(node, podman, listener):
     assert node.files() == before
 
 
-def test_the_wrapper_as_podmans_runtime(node, podman, listener):
-    wrapper = node.path("/usr/local/lib/wrapper/kubearmor-runtime")
-    wrapper.parent.mkdir()
-    shutil.copy(node.sources / wrapper.name, wrapper)
-    hook = {"path": str(node.sources / "kubearmor-hook"), "args": ["kubearmor-hook"], "timeout": 3}
-    wrapper.with_name(wrapper.name + ".json").write_text(json.dumps(
-        {"runtime": shutil.which("runc"), "hooks": {"createRuntime": [hook], "poststop": [hook]}}))
-    ident = podman("--runtime", "/usr/local/lib/wrapper/kubearmor-runtime", "run", "--detach",
-                   "--network", "none", "--cgroup-parent", node.cgroup_parent, IMAGE, "sleep",
-                   "600").splitlines()[-1]
+def test_the_wrapper_as_one_of_podmans_runtimes(node, podman, listener):
+    with open(node.path("/etc/containers/containers.conf"), "a") as file:
+        file.write(f'[engine.runtimes]\nannounced = ["{node.place_wrapper()}"]\n')
+    ident = start(podman, node, runtime="announced")
     assert listener.creates(ident)
     podman("rm", "--force", "--time", "0", ident)
+    assert listener.deletes(ident)
+    podman("rm", "--force", "--time", "0", start(podman, node))
+    assert len(listener.messages) == 2
 
 
 def test_what_others_change_stays(node):
