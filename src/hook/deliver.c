@@ -14,7 +14,8 @@
 
 struct message {
         struct kh_span stream;
-        int memfd; /* the whole request, where the stream holds less; else -EBADF */
+        struct kh_span whole; /* what the stream holds less than; else the same */
+        int memfd;            /* the whole request, where the stream holds less; else -EBADF */
 };
 
 struct kh_span kh_whole_request(const struct kh_request *request)
@@ -62,13 +63,13 @@ static struct message compose(const struct kh_request *request)
         static char buf[KH_REQUEST_STREAM_MAX];
         struct kh_buf b = kh_buf_of(buf, sizeof(buf));
 
+        struct kh_span whole;
+
         kh_request_write(&b, request, KH_REQUEST_WHOLE);
         if (!b.over)
-                return (struct message){ kh_buf_view(&b), -EBADF };
-        return (struct message){
-                .memfd = sealed_memfd(kh_whole_request(request)),
-                .stream = write_shorter(request, buf),
-        };
+                return (struct message){ kh_buf_view(&b), kh_buf_view(&b), -EBADF };
+        whole = kh_whole_request(request);
+        return (struct message){ write_shorter(request, buf), whole, sealed_memfd(whole) };
 }
 
 /* For a listener whose backlog is full: waits as long as the deadline lets it. */
@@ -114,10 +115,29 @@ static int connect_in_time(const char *path, uint64_t deadline_ns)
         return kh_take_fd(&fd);
 }
 
+/* What is longer than a socket holds takes as many calls as its reader needs. */
+static int send_stream(int fd, struct kh_span text, uint64_t deadline_ns)
+{
+        while (text.n) {
+                struct pollfd wait = { .fd = fd, .events = POLLOUT };
+                ssize_t sent = send(fd, text.p, text.n, MSG_NOSIGNAL);
+
+                if (sent > 0)
+                        text = kh_span_from(text, (size_t)sent);
+                else if (errno != EAGAIN && errno != EINTR)
+                        return -errno;
+                else if (poll(&wait, 1, kh_left_ms(deadline_ns)) == 0)
+                        return -ETIMEDOUT;
+        }
+        return 0;
+}
+
 /*
  * The message with its descriptors, in one call: KubeArmor's listener parses what one read gives.
+ * EPERM is the kernel's word that this listener takes no descriptors; so it is ours, which takes a
+ * stream of any length.
  */
-static int send_message(int fd, const struct message *m, int pidfd)
+static int send_message(int fd, const struct message *m, int pidfd, uint64_t deadline_ns)
 {
         union {
                 struct cmsghdr align;
@@ -146,6 +166,8 @@ static int send_message(int fd, const struct message *m, int pidfd)
                 msg.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int));
         }
         sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EPERM && n)
+                return send_stream(fd, m->whole, deadline_ns);
         if (sent < 0)
                 return -errno;
         return (size_t)sent == m->stream.n ? 0 : -EPROTO;
@@ -244,7 +266,7 @@ enum { NOT_READY_PAUSE_MS = 50 };
 static int converse(int fd, const struct message *m, int pidfd, uint64_t deadline_ns)
 {
         for (;;) {
-                int r = send_message(fd, m, pidfd);
+                int r = send_message(fd, m, pidfd, deadline_ns);
 
                 if (r < 0)
                         return r;

@@ -144,6 +144,9 @@ static int open_sockets(struct daemon *d, struct kh_err *err)
                 r = kh_http_open(&d->http, o->metrics, err);
         if (r < 0)
                 return r;
+        /* Of hooks too, where others than root may connect and a pid says as much to us. */
+        if ((o->allowed_n || (o->socket_mode & 077)) && d->core.sees_host && d->core.proc_is_ours)
+                kh_listen_refuse_descriptors(&d->hook);
         kh_listen_refuse_descriptors(&d->events);
         kh_listen_refuse_descriptors(&d->http.listen);
         subscribers->readers = o->readers;

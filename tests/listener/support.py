@@ -133,6 +133,14 @@ def send(connection, request, fds=()):
         connection.sendall(text[sent:])
 
 
+def can_refuse_descriptors(connection):
+    """Whether a listener can have the kernel do that: SO_PASSRIGHTS, Linux 6.16."""
+    try:
+        return connection.getsockopt(socket.SOL_SOCKET, 83) in (0, 1)
+    except OSError:
+        return False
+
+
 def answer(connection, length=2):
     """What the listener answers, whole; b"" when it closes."""
     got = b""

@@ -89,7 +89,7 @@ def test_an_allowed_user_tells_of_its_own_containers_alone(open_listener, proces
     assert say(open_listener.hook, create("roots", process), *prefix) == ""
     own = {"operation": 0, "container": {"containerID": "own", "pid": "SELF-PID"}}
     assert say(open_listener.hook, own, *prefix, "unshare", "--user", "--map-root-user") == "ok"
-    open_listener.tell(create("roots", process), [process.pidfd])
+    open_listener.tell(create("roots", process))
     assert say(open_listener.hook, delete("roots"), *prefix) == ""
     assert "roots" in open_listener.ids()
 
@@ -98,7 +98,7 @@ def test_an_allowed_user_may_not_claim_anothers_numbers(open_listener, processes
     """Namespaces and cgroups decide whose an event is: they are the kernel's to say."""
     known = processes.make()
     cgroup = {"path": "/of/roots", "id": 4242}
-    open_listener.tell(create("roots", known, cgroup=cgroup), [known.pidfd])
+    open_listener.tell(create("roots", known, cgroup=cgroup))
     claim = create("own", known, cgroup=cgroup)
     claim["container"]["pid"], claim["oci"]["startTime"] = "SELF-PID", "SELF-START"
     with subscribed(open_listener) as events:

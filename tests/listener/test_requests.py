@@ -5,11 +5,14 @@ import fcntl
 import json
 import os
 import socket
+import subprocess
 
 import pytest
 
-from harness import until
-from listener.support import answer, create, delete, send, subscribed
+from harness import HANG_S, HOOK, bundle, until
+from harness.hook import as_runc, state
+from listener.support import (Listener, answer, can_refuse_descriptors, create, delete, send,
+                              subscribed)
 
 F_ADD_SEALS, SEALS = 1033, 0x2 | 0x4 | 0x8  # shrink, grow, write
 
@@ -233,6 +236,28 @@ def test_the_whole_in_a_memfd(listener, processes):
     assert listener.tell(create("a", process, cut=True), [process.pidfd, memfd]) == b"ok"
     os.close(memfd)
     assert listener.containers()[0]["annotations"] == {"long": "x" * 10000}
+
+
+@pytest.mark.parametrize("options", [("--socket-mode", "0666"), ("--allow-uid", "1234")])
+def test_no_descriptors_where_others_than_root_may_connect(tmp_path, processes, options):
+    """The hook then has the kernel's refusal, and all of it goes through the stream."""
+    process = processes.make()
+    annotations = {f"key-{number}": "v" * 1000 for number in range(400)}
+    box = bundle.write_bundle(tmp_path / "bundle",
+                              bundle.spec("rootfs", "/x", annotations=annotations))
+    with Listener(tmp_path, *options) as listener:
+        with listener.connect() as connection:
+            if not can_refuse_descriptors(connection):
+                pytest.skip("Linux before 6.16 lets everybody send descriptors")
+            with pytest.raises(PermissionError):
+                send(connection, create("a", process), [process.pidfd])
+        subprocess.run([HOOK, "--stage", "createRuntime", "--socket", listener.hook, "--spool", ""],
+                       input=as_runc(state("b", box, process.pid)), check=True, timeout=HANG_S)
+        [container] = listener.containers()
+        assert container["id"] == "b" and container["pid"] == process.pid
+        assert container["annotations"] == annotations
+        process.die()
+        until(lambda: listener.ids() == [], "its death is seen")
 
 
 @pytest.mark.parametrize("whole, seals", [
