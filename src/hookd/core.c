@@ -211,10 +211,14 @@ static void add_facts(const struct kh_core *core, struct kh_container *c, int pr
         c->cgroup_id = cgroup.id;
 }
 
-static bool lacks_facts(const struct kh_container *c)
+/* Who sees the host, and says nothing of a cgroup, has seen that it is none of the container's. */
+static bool lacks_facts(const struct kh_told *told)
 {
+        const struct kh_container *c = &told->request->container;
+
         return !c->start_time || !c->ns[KH_NS_MNT] || !c->ns[KH_NS_PID] ||
-               (!c->cgroup_path.p && !kh_span_eq(c->stage, KH_SPAN("createRuntime")));
+               (!c->cgroup_path.p && told->source != KH_SOURCE_DISCOVERY &&
+                       !kh_span_eq(c->stage, KH_SPAN("createRuntime")));
 }
 
 struct init {
@@ -278,7 +282,7 @@ static bool find_init(
                                    is_in_hosts_proc(core, told);
                 correct_namespaces(core, c, pidfd);
                 ret->alive = told->pidfd_pid == -ESRCH || kh_pidfd_is_dead(pidfd) ? KH_NO : KH_YES;
-                if (ret->pid_is_ours && ret->alive == KH_YES && lacks_facts(c))
+                if (ret->pid_is_ours && ret->alive == KH_YES && lacks_facts(told))
                         process = kh_proc_open(core->proc, (pid_t)c->pid);
         } else if (c->pid) {
                 process = open_init(core, c);
@@ -290,7 +294,7 @@ static bool find_init(
                         ret->alive = KH_NO;
                 }
         }
-        if (process >= 0 && ret->alive == KH_YES && lacks_facts(c))
+        if (process >= 0 && ret->alive == KH_YES && lacks_facts(told))
                 add_facts(core, c, process, room);
         ret->pidfd = kh_take_fd(&pidfd);
         return true;
@@ -301,6 +305,11 @@ static void check_death(void *arg, struct kh_entry *e)
         struct kh_core *core = arg;
 
         kh_pidfds_check(&core->pidfds, e);
+}
+
+void kh_core_check_deaths(struct kh_core *core, const struct kh_container *container)
+{
+        kh_inventory_concerned(&core->inventory, container, check_death, core);
 }
 
 static enum kh_outcome take_create(
@@ -328,7 +337,7 @@ static enum kh_outcome take_create(
         arrival.alive = init.alive;
         arrival.pid_is_ours = init.pid_is_ours;
         arrival.state = told->request->detached ? KH_STATE_RUNNING : KH_STATE_CREATED;
-        kh_inventory_concerned(&core->inventory, c, check_death, core);
+        kh_core_check_deaths(core, c);
         verdict = kh_inventory_arrive(&core->inventory, &arrival, kh_now(), &e);
         *ret_rejection = KH_REJECT_FULL;
         if (!e)
@@ -351,7 +360,7 @@ static enum kh_outcome take_delete(struct kh_core *core, struct kh_told *told)
                         kh_snapshot_ended(core);
                 return KH_OUTCOME_NOTHING;
         }
-        kh_inventory_concerned(&core->inventory, c, check_death, core);
+        kh_core_check_deaths(core, c);
         return kh_inventory_depart(&core->inventory, c, told->source, kh_now())
                        ? KH_OUTCOME_DELETED
                        : KH_OUTCOME_NOTHING;

@@ -61,6 +61,9 @@ void kh_core_done(struct kh_core *core);
 /* Begins with what a former run left in DIR, as far as it is still true. */
 int kh_core_restore(struct kh_core *core, const char *dir, struct kh_err *err);
 
+/* Asks the kernel whether those that an event about this container could touch are dead. */
+void kh_core_check_deaths(struct kh_core *core, const struct kh_container *container);
+
 /*
  * Takes one request in. When this returns, the inventory and the journal have it, and every
  * subscriber's socket or queue has its events, of which the last has the number core->seq.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
+#include <stdio.h>
+
 static void a_life_is_one_birth_and_one_death(void **state)
 {
         struct world *w = *state;
@@ -324,6 +326,62 @@ static void facts_that_come_late_remove_their_holder(void **state)
         assert_said(w, "+a:0 +b:10 -b:10:replaced ~a:10:created");
 }
 
+static enum kh_verdict arrive_from(
+        struct world *w, const struct kh_container *c, uint32_t uid, struct kh_entry **ret)
+{
+        const struct kh_arrival a = {
+                .container = c, .alive = KH_YES, .told_by = uid, .pid_is_ours = true
+        };
+
+        return kh_inventory_arrive(&w->inventory, &a, w->now, ret);
+}
+
+static void a_user_may_tell_of_what_is_nobody_elses(void **state)
+{
+        enum { ALICE = 1000 };
+        struct world *w = *state;
+        const struct kh_inventory *inv = &w->inventory;
+        struct kh_container *c;
+        struct kh_entry *e;
+
+        arrive_from(w, container("roots", 10), 0, &e);
+        arrive_from(w, container("own", 11), ALICE, &e);
+        assert_true(kh_inventory_may_tell(inv, container("new", 12), ALICE));
+        assert_true(kh_inventory_may_tell(inv, container("own", 11), ALICE));
+        assert_false(kh_inventory_may_tell(inv, container("own", 11), ALICE + 1));
+        assert_false(kh_inventory_may_tell(inv, container("roots", 12), ALICE));
+        assert_false(kh_inventory_is_his(inv, KH_SPAN("roots"), ALICE));
+        assert_true(kh_inventory_is_his(inv, KH_SPAN("own"), ALICE));
+        c = container("new", 12);
+        c->pid = 10;
+        assert_false(kh_inventory_may_tell(inv, c, ALICE));
+        c = container("new", 12);
+        c->ns[KH_NS_MNT] = 30010;
+        assert_false(kh_inventory_may_tell(inv, c, ALICE));
+        c->ns_host = 1 << KH_NS_MNT;
+        assert_true(kh_inventory_may_tell(inv, c, ALICE));
+        c->cgroup_id = 40010;
+        assert_false(kh_inventory_may_tell(inv, c, ALICE));
+}
+
+static void a_user_has_a_share(void **state)
+{
+        enum { ALICE = 1000 };
+        struct world *w = *state;
+        struct kh_entry *e;
+        char id[16];
+
+        for (uint32_t i = 0; i < KH_INVENTORY_USER_MAX; i++) {
+                (void)snprintf(id, sizeof(id), "c%u", i);
+                assert_true(kh_inventory_may_tell(&w->inventory, container(id, 100 + i), ALICE));
+                arrive_from(w, container(id, 100 + i), ALICE, &e);
+                w->said_n = 0;
+        }
+        assert_false(kh_inventory_may_tell(&w->inventory, container("more", 50), ALICE));
+        assert_true(kh_inventory_may_tell(&w->inventory, container("c0", 100), ALICE));
+        assert_true(kh_inventory_may_tell(&w->inventory, container("more", 50), ALICE + 1));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -353,6 +411,8 @@ int main(void)
                 T(what_a_living_holder_has_is_shared),
                 T(a_joined_mount_namespace_is_shared),
                 T(facts_that_come_late_remove_their_holder),
+                T(a_user_may_tell_of_what_is_nobody_elses),
+                T(a_user_has_a_share),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

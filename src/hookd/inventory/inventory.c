@@ -454,6 +454,59 @@ void kh_inventory_concerned(struct kh_inventory *inv, const struct kh_container 
         }
 }
 
+bool kh_inventory_is_his(const struct kh_inventory *inv, struct kh_span id, uint32_t uid)
+{
+        const struct kh_entry *e = NULL;
+
+        while ((e = kh_inventory_find_id(inv, id, e))) {
+                if (e->told_by != uid)
+                        return false;
+        }
+        return true;
+}
+
+static bool is_held_by_another(
+        const struct kh_inventory *inv, enum kh_key key, uint64_t value, uint32_t uid)
+{
+        const struct kh_entry *e = value ? kh_inventory_find(inv, key, value, NULL) : NULL;
+
+        while (e && (e->told_by == uid || e->alive == KH_NO))
+                e = kh_inventory_find(inv, key, value, e);
+        return e;
+}
+
+/* A number that the host has as well finds nobody. */
+static bool is_namespace_anothers(const struct kh_inventory *inv, enum kh_key key,
+        const struct kh_container *c, enum kh_ns which, uint32_t uid)
+{
+        return !(c->ns_host >> which & 1) && is_held_by_another(inv, key, c->ns[which], uid);
+}
+
+static bool has_enough(const struct kh_inventory *inv, uint32_t uid)
+{
+        size_t n = 0, bytes = 0;
+
+        kh_list_for_each(node, next, &inv->all) {
+                const struct kh_entry *e = kh_container_of(node, struct kh_entry, all);
+
+                n += e->told_by == uid;
+                bytes += e->told_by == uid ? e->text_n : 0;
+        }
+        return n >= KH_INVENTORY_USER_MAX || bytes >= KH_INVENTORY_USER_TEXT_MAX;
+}
+
+bool kh_inventory_may_tell(
+        const struct kh_inventory *inv, const struct kh_container *c, uint32_t uid)
+{
+        if (!kh_inventory_is_his(inv, c->id, uid) ||
+                is_held_by_another(inv, KH_KEY_PID, c->pid, uid) ||
+                is_namespace_anothers(inv, KH_KEY_MNT, c, KH_NS_MNT, uid) ||
+                is_namespace_anothers(inv, KH_KEY_PID_NS, c, KH_NS_PID, uid) ||
+                is_held_by_another(inv, KH_KEY_CGROUP, c->cgroup_id, uid))
+                return false;
+        return kh_inventory_find_id(inv, c->id, NULL) || !has_enough(inv, uid);
+}
+
 void kh_inventory_read(
         const struct kh_inventory *inv, const struct kh_entry *e, struct kh_container *ret)
 {

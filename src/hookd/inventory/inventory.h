@@ -21,6 +21,9 @@ enum {
         KH_ENTRY_TEXT_MAX = 1024 * 1024,
         /* Of all of them, labels and annotations included; beyond it new ones are kept without. */
         KH_INVENTORY_TEXT_MAX = 256 * 1024 * 1024,
+        /* Of these, one user's other than root: what he takes up is not to be others' lack. */
+        KH_INVENTORY_USER_MAX = 1024,
+        KH_INVENTORY_USER_TEXT_MAX = 4 * 1024 * 1024,
 };
 
 enum kh_state { KH_STATE_CREATED, KH_STATE_RUNNING, KH_STATE_EXITED, KH_STATE_COUNT };
@@ -207,6 +210,16 @@ struct kh_entry *kh_inventory_find(const struct kh_inventory *inv, enum kh_key k
         const struct kh_entry *previous);
 struct kh_entry *kh_inventory_find_id(
         const struct kh_inventory *inv, struct kh_span id, const struct kh_entry *previous);
+
+/* Whether nobody but UID has told of containers with this id. */
+bool kh_inventory_is_his(const struct kh_inventory *inv, struct kh_span id, uint32_t uid);
+
+/*
+ * Whether UID may add C: its id is nobody else's, and none of its pid, namespaces and cgroup is a
+ * living container's of anybody else; nor has he as much as one user may have already.
+ */
+bool kh_inventory_may_tell(
+        const struct kh_inventory *inv, const struct kh_container *c, uint32_t uid);
 
 /*
  * All that is known of E, into *RET, whose spans are valid until the next call of any function of

@@ -164,6 +164,8 @@ static enum step take(struct connection *c, char *text, size_t n)
         }
         kh_spool_source_catch_up(&core->spool);
         before = core->seq;
+        if (c->peer.uid)
+                kh_core_check_deaths(core, &request.container);
         switch (kh_peers_permit(&c->owner->peers, c->fd, &c->peer, &request, &core->inventory)) {
         case KH_DENIED:
                 reject(c, KH_REJECT_PEER, "this peer may not do that");

@@ -193,18 +193,13 @@ static enum kh_permission permit_user(const struct kh_peers *p, uid_t uid,
 {
         struct kh_container *c = &request->container;
         kh_cleanup(kh_closep) int init = -EBADF;
-        const struct kh_entry *e = NULL;
         uid_t owner;
 
-        while ((e = kh_inventory_find_id(inv, c->id, e))) {
-                if (e->told_by != uid)
-                        return KH_DENIED;
-        }
         if (request->operation == KH_OP_DELETE)
-                return KH_PERMITTED;
+                return kh_inventory_is_his(inv, c->id, uid) ? KH_PERMITTED : KH_DENIED;
         init = kh_proc_open(p->proc, (pid_t)c->pid);
         if (init < 0 || kh_proc_user_ns_owner(init, &owner) < 0 || owner != uid ||
-                !drop_claims(c, init))
+                !drop_claims(c, init) || !kh_inventory_may_tell(inv, c, uid))
                 return KH_DENIED;
         c->ns_host &= (uint8_t) ~(1 << KH_NS_USER); /* his runtime's is not the host's */
         return KH_PERMITTED;
