@@ -57,9 +57,9 @@ int main(int argc, char **argv)
                 (void)fprintf(stderr, "usage: bench-discovery ROOT ROUNDS\n");
                 return 1;
         }
-        host.root = open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        host.root.dir = open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
         host.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (host.root < 0 || host.proc < 0) {
+        if (host.root.dir < 0 || host.proc < 0) {
                 perror(argv[1]);
                 return 1;
         }

@@ -52,6 +52,7 @@ void kh_discovery_init(struct kh_discovery *d, const struct kh_host *host,
 /* An open directory whose owner may speak for it, or a negative errno. */
 static int open_place(const struct kh_discovery *d, const struct kh_place *place, int flags)
 {
+        const struct kh_root root = { d->host.root.dir, place->owner };
         char path[PATH_MAX];
         struct kh_buf b = kh_buf_of(path, sizeof(path));
         kh_cleanup(kh_closep) int dir = -EBADF;
@@ -60,7 +61,7 @@ static int open_place(const struct kh_discovery *d, const struct kh_place *place
         kh_buf_span(&b, place->path);
         if (!kh_buf_terminate(&b))
                 return -ENAMETOOLONG;
-        dir = kh_root_open(d->host.root, path, flags | O_DIRECTORY);
+        dir = kh_root_open(root, path, flags | O_DIRECTORY);
         if (dir < 0)
                 return dir;
         if (fstat(dir, &st) < 0)
@@ -87,6 +88,7 @@ void kh_discovery_begin(struct kh_discovery *d)
 
         kh_walk_init(&room->walk, d->host.root, d->places, d->places_n, room->listings);
         room->entries.dir = -EBADF;
+        d->overfull = 0;
         kh_seen_clear(&room->seen);
         kh_storage_forget(&room->storage);
 }
@@ -100,6 +102,7 @@ static bool next_place(struct kh_discovery *d)
                 room->entries = (struct kh_listing){
                         .dir = open_place(d, &room->place, O_RDONLY),
                         .buf = room->listings[KH_WALK_DEPTH],
+                        .left = room->place.owner ? 2 + KH_USER_ENTRIES_MAX : UINT_MAX,
                 };
         return room->entries.dir >= 0;
 }
@@ -116,6 +119,7 @@ bool kh_discovery_step(struct kh_discovery *d, kh_found_fn fn, void *arg)
                                 d, &room->place, room->entries.dir, id, &room->seen, tell, &teller);
                         return true;
                 }
+                d->overfull += !room->entries.left;
                 kh_closep(&room->entries.dir);
         }
         return false;
@@ -148,9 +152,13 @@ struct watch {
         void *arg;
 };
 
-/* The directory, or the nearest one above it that is there: its next part will appear in that. */
+/*
+ * The directory, or the nearest one above it that is there: its next part will appear in that. Of a
+ * user's every one above as well: it may be unmounted, which nothing need tell of.
+ */
 static void watch_directory(struct watch *w, struct kh_span directory, const struct kh_place *place)
 {
+        const struct kh_root root = { w->d->host.root.dir, place ? place->owner : 0 };
         char path[PATH_MAX];
 
         while (directory.n) {
@@ -160,10 +168,11 @@ static void watch_directory(struct watch *w, struct kh_span directory, const str
                 kh_buf_span(&b, directory);
                 if (!kh_buf_terminate(&b))
                         return;
-                fd = kh_root_open(w->d->host.root, path, O_PATH | O_DIRECTORY);
+                fd = kh_root_open(root, path, O_PATH | O_DIRECTORY);
                 if (fd >= 0) {
                         w->fn(w->arg, fd, directory, place);
-                        return;
+                        if (!root.user)
+                                return;
                 }
                 place = NULL;
                 do

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/root.h"
 #include "discovery/places.h"
 #include "discovery/record.h"
 #include "discovery/seen.h"
@@ -57,7 +58,7 @@ struct kh_discovery_room {
 
 /* The host whose containers are meant. */
 struct kh_host {
-        int root; /* base/root.h */
+        struct kh_root root;
         int proc; /* the root of its procfs */
         const char
                 *cgroupfs; /* where its hierarchies are mounted; NULL: its cgroups stay unknown */
@@ -70,6 +71,7 @@ struct kh_discovery {
         struct kh_discovery_room *room;
         uint64_t host_ns[KH_NS_COUNT]; /* the host's own namespaces */
         bool pids_are_ours;            /* its procfs shows our own pid namespace */
+        unsigned overfull; /* directories of users, of which this scan has not read all names */
         /* Unless NULL: the caller knows this container already, so that nothing is read for it. */
         bool (*knows)(void *arg, uint32_t pid, uint64_t start_time);
         void *knows_arg;

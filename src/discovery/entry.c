@@ -23,9 +23,6 @@ enum { YOUNG_S = 60 };
  */
 #define SHIM_ROOT KH_SPAN("/run/containerd/runc")
 
-/* Podman's and CRI-O's persistent root, in which a container has a twin of its run root's part. */
-#define GRAPH_ROOT KH_SPAN("/var/lib/containers/storage")
-
 /* A directory of files of one container. */
 struct files {
         int dir;
@@ -35,6 +32,7 @@ struct files {
 struct look {
         struct kh_discovery *d;
         struct kh_discovery_room *room;
+        struct kh_root root; /* on the place's owner's word */
         struct kh_record *record;
         struct kh_found *found;
         struct kh_buf scratch;
@@ -59,23 +57,21 @@ static bool put_name(struct name *ret, const struct files *files, const char *fi
 static int read_file(struct look *l, const struct files *files, const char *file, char *buf,
         size_t cap, size_t *ret_n)
 {
-        kh_cleanup(kh_closep) int fd = -EBADF;
         struct name name;
 
         if (!put_name(&name, files, file))
                 return -ENAMETOOLONG;
-        fd = kh_root_open_below(
-                l->d->host.root, files->dir, name.text, O_RDONLY | O_NOCTTY | O_NONBLOCK);
-        return fd < 0 ? fd : kh_read_open_file(fd, buf, cap, ret_n);
+        return kh_root_read_below(l->root, files->dir, name.text, buf, cap, ret_n);
 }
 
-static bool is_there(const struct files *files, const char *file)
+static bool is_there(const struct look *l, const struct files *files, const char *file)
 {
+        kh_cleanup(kh_closep) int fd = -EBADF;
         struct name name;
-        struct stat st;
 
-        return put_name(&name, files, file) &&
-               fstatat(files->dir, name.text, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if (put_name(&name, files, file))
+                fd = kh_root_open_below(l->root, files->dir, name.text, O_PATH);
+        return fd >= 0;
 }
 
 /*
@@ -159,7 +155,7 @@ static struct kh_span last_part(struct kh_span path)
 /* A directory by a path of keep_path()'s. */
 static int open_directory(const struct look *l, struct kh_span path)
 {
-        return path.n ? kh_root_open(l->d->host.root, path.p, O_PATH | O_DIRECTORY) : -ENOENT;
+        return path.n ? kh_root_open(l->root, path.p, O_PATH | O_DIRECTORY) : -ENOENT;
 }
 
 static struct kh_span pid_key(const uint32_t *pid)
@@ -174,7 +170,7 @@ static bool is_seen(const struct look *l, uint32_t pid)
 
 static bool is_bundle_seen(const struct look *l, struct kh_span bundle)
 {
-        return l->seen && kh_seen_has(l->seen, bundle);
+        return l->seen && bundle.n && kh_seen_has(l->seen, bundle);
 }
 
 static void mark_seen(struct look *l)
@@ -197,7 +193,7 @@ static int read_config_text(struct look *l, size_t *ret_n)
         kh_buf_lit(&b, "/config.json");
         if (!l->record->bundle.n || !kh_buf_terminate(&b))
                 return -ENOENT;
-        return kh_root_read_file(l->d->host.root, path, text, sizeof(l->room->config), ret_n);
+        return kh_root_read_file(l->root, path, text, sizeof(l->room->config), ret_n);
 }
 
 /* config.json into the container; without it what the runtime's own state repeats of it. */
@@ -226,16 +222,15 @@ static bool is_recorded_one(const struct kh_record *record, const struct kh_proc
 
 static bool is_its_owners(const struct look *l, int process)
 {
-        uint32_t owner = l->found->place->owner;
         uid_t its;
 
-        return owner == 0 || (kh_proc_user_ns_owner(process, &its) == 0 && its == owner);
+        return !l->root.user || (kh_proc_user_ns_owner(process, &its) == 0 && its == l->root.user);
 }
 
 /*
  * The cgroup of the container, which may be none of its own: then it stays in the runtime's, and
  * there is no way to know it by that. A path that was asked for, or has the id in its name as
- * runtimes' defaults do, is its own.
+ * runtimes' defaults do, is its own. A user may ask for any: his own are those that he was given.
  */
 static void read_cgroup(struct look *l, int process)
 {
@@ -247,6 +242,8 @@ static void read_cgroup(struct look *l, int process)
         kh_proc_cgroup_kept(process, l->d->host.cgroupfs, &l->scratch, &cgroup);
         if (!cgroup.path.p ||
                 (!c->cgroup_spec_path.n && !memmem(cgroup.path.p, cgroup.path.n, c->id.p, c->id.n)))
+                return;
+        if (l->root.user && cgroup.owner != l->root.user)
                 return;
         c->cgroup_path = cgroup.path;
         c->cgroup_id = cgroup.id;
@@ -275,7 +272,8 @@ static enum kh_finding describe(struct look *l, int process, const struct kh_pro
         struct kh_container *c = &l->found->container;
         const struct kh_metadata metadata = {
                 .text = l->room->metadata,
-                .storage = l->seen ? &l->room->storage : NULL,
+                /* A user might make up a file whose index takes long to make. */
+                .storage = l->seen && !l->root.user ? &l->room->storage : NULL,
         };
         bool configured = read_config(l);
 
@@ -287,22 +285,33 @@ static enum kh_finding describe(struct look *l, int process, const struct kh_pro
         c->pid = l->record->pid;
         c->start_time = stat->start_time;
         kh_proc_namespaces(process, c->ns);
+        if (l->root.user) {
+                /* Those that he does not list are his runtime's, and his word is no proof. */
+                configured = false;
+                c->ns_host = 0;
+        }
         mark_host_namespaces(l->d, configured ? c->ns_joined : 0xff, c);
-        (void)kh_oci_complete(l->d->host.root, c, &metadata, &l->scratch);
+        (void)kh_oci_complete(l->root, c, &metadata, &l->scratch);
         return KH_FOUND_CONTAINER;
 }
 
+/* What a user says of others' containers is nothing that was seen. */
 static bool is_known(const struct look *l)
 {
-        return l->d->knows && l->record->start_time &&
-               l->d->knows(l->d->knows_arg, l->record->pid, l->record->start_time);
+        kh_cleanup(kh_closep) int process = -EBADF;
+
+        if (!l->d->knows || !l->record->start_time ||
+                !l->d->knows(l->d->knows_arg, l->record->pid, l->record->start_time))
+                return false;
+        process = l->root.user ? kh_proc_open(l->d->host.proc, (pid_t)l->record->pid) : -EBADF;
+        return is_its_owners(l, process);
 }
 
 static enum kh_finding settle(struct look *l)
 {
         kh_cleanup(kh_closep) int process = kh_proc_open(l->d->host.proc, (pid_t)l->record->pid);
-        const struct files facts = { .dir = process };
         struct kh_proc_stat stat;
+        struct stat there;
 
         if (process < 0 || kh_proc_stat(process, &stat) < 0 || !is_recorded_one(l->record, &stat) ||
                 !is_its_owners(l, process) || describe(l, process, &stat) != KH_FOUND_CONTAINER)
@@ -312,16 +321,16 @@ static enum kh_finding settle(struct look *l)
         /*
          * While this directory stands, its number was nobody else's: the pidfd is of its process.
          */
-        if (!is_there(&facts, "stat"))
+        if (fstatat(process, "stat", &there, 0) < 0)
                 return KH_FOUND_NOTHING;
         mark_seen(l);
         return KH_FOUND_CONTAINER;
 }
 
 /* Both runtimes' `create` leaves a FIFO that `start` opens and removes. */
-static enum kh_known is_started(const struct files *files)
+static enum kh_known is_started(const struct look *l, const struct files *files)
 {
-        return is_there(files, "exec.fifo") ? KH_NO : KH_YES;
+        return is_there(l, files, "exec.fifo") ? KH_NO : KH_YES;
 }
 
 static enum kh_finding look_runtime(struct look *l, const struct files *files)
@@ -336,9 +345,9 @@ static enum kh_finding look_runtime(struct look *l, const struct files *files)
                 mark_seen(l);
                 return KH_FOUND_NOTHING;
         }
-        l->found->started = is_started(files);
+        l->found->started = is_started(l, files);
         /* crun keeps a copy of the configuration that it was given, which nobody edits. */
-        if (kh_span_eq(l->record->runtime, KH_SPAN("crun")) && is_there(files, "config.json"))
+        if (kh_span_eq(l->record->runtime, KH_SPAN("crun")) && is_there(l, files, "config.json"))
                 l->config = *files;
         return settle(l);
 }
@@ -380,7 +389,7 @@ static enum kh_finding look_shim(struct look *l, const struct files *files)
                 return KH_FOUND_NOTHING;
         runtime.dir = state = open_runtime_state(l, files);
         if (state >= 0 && read_runtime_record(l, &runtime) > 0 && l->record->pid == pid)
-                l->found->started = is_started(&runtime);
+                l->found->started = is_started(l, &runtime);
         else
                 keep_pid(l->record, pid);
         if (!l->record->bundle.n)
@@ -392,14 +401,17 @@ static enum kh_finding look_shim(struct look *l, const struct files *files)
 static enum kh_finding look_storage(struct look *l, const struct files *files)
 {
         struct kh_span id = l->found->container.id, place = l->found->place->path;
+        struct kh_span graph_root = kh_span_of(l->found->place->graph_root);
         struct kh_span bundle = KEEP_PATH(l, place, id, KH_SPAN("userdata"));
-        struct kh_span twin = KEEP_PATH(l, GRAPH_ROOT, last_part(place), id, KH_SPAN("userdata"));
+        struct kh_span twin = { 0 };
         const struct files here = { files->dir, KEEP_PATH(l, id, KH_SPAN("userdata/")) };
         kh_cleanup(kh_closep) int twin_dir = -EBADF;
         struct files there = { 0 };
         uint32_t pid;
         int r;
 
+        if (graph_root.n)
+                twin = KEEP_PATH(l, graph_root, last_part(place), id, KH_SPAN("userdata"));
         if (is_bundle_seen(l, bundle) || is_bundle_seen(l, twin))
                 return KH_FOUND_NOTHING;
         r = read_record(l, &here, "pidfile", kh_record_read_pid);
@@ -414,7 +426,7 @@ static enum kh_finding look_storage(struct look *l, const struct files *files)
                 l->record->pid != pid)
                 keep_pid(l->record, pid);
         /* CRI-O's bundle is this directory, Podman's its twin. */
-        l->config = is_there(&here, "config.json") ? here : there;
+        l->config = is_there(l, &here, "config.json") ? here : there;
         l->record->bundle = l->config.dir == there.dir ? twin : bundle;
         return settle(l);
 }
@@ -439,6 +451,7 @@ void kh_entry_look(struct kh_discovery *d, const struct kh_place *place, int dir
         struct look l = {
                 .d = d,
                 .room = d->room,
+                .root = { d->host.root.dir, place->owner },
                 .record = &d->room->record,
                 .found = found,
                 .scratch = kh_buf_of(d->room->scratch, sizeof(d->room->scratch)),

@@ -2,22 +2,21 @@
 #include "discovery/places.h"
 
 #include "base/cleanup.h"
-#include "base/root.h"
 
 #include <sys/syscall.h>
 
 /* What tells the start time comes first: the others then need no second look at its process. */
 const struct kh_place_pattern kh_default_places[] = {
-        { KH_PLACE_RUNTIME, 0, "/run/runc" },
-        { KH_PLACE_RUNTIME, 0, "/run/crun" },
-        { KH_PLACE_RUNTIME, 0, "/run/containerd/runc/*" },
-        { KH_PLACE_RUNTIME, 0, "/run/docker/runtime-*/*" },
-        { KH_PLACE_SHIM, 0, "/run/containerd" KH_TASKS },
-        { KH_PLACE_SHIM, 0, "/run/docker/containerd/daemon" KH_TASKS },
-        { KH_PLACE_SHIM, 0, "/run/k3s/containerd" KH_TASKS },
-        { KH_PLACE_SHIM, 0, "/run/k0s/containerd" KH_TASKS },
-        { KH_PLACE_SHIM, 0, "/var/snap/microk8s/common/run/containerd" KH_TASKS },
-        { KH_PLACE_STORAGE, 0, "/run/containers/storage" KH_STORES },
+        { KH_PLACE_RUNTIME, 0, "/run/runc", NULL },
+        { KH_PLACE_RUNTIME, 0, "/run/crun", NULL },
+        { KH_PLACE_RUNTIME, 0, "/run/containerd/runc/*", NULL },
+        { KH_PLACE_RUNTIME, 0, "/run/docker/runtime-*/*", NULL },
+        { KH_PLACE_SHIM, 0, "/run/containerd" KH_TASKS, NULL },
+        { KH_PLACE_SHIM, 0, "/run/docker/containerd/daemon" KH_TASKS, NULL },
+        { KH_PLACE_SHIM, 0, "/run/k3s/containerd" KH_TASKS, NULL },
+        { KH_PLACE_SHIM, 0, "/run/k0s/containerd" KH_TASKS, NULL },
+        { KH_PLACE_SHIM, 0, "/var/snap/microk8s/common/run/containerd" KH_TASKS, NULL },
+        { KH_PLACE_STORAGE, 0, "/run/containers/storage" KH_STORES, KH_GRAPH_ROOT },
 };
 const size_t kh_default_places_n = sizeof(kh_default_places) / sizeof(kh_default_places[0]);
 
@@ -35,6 +34,9 @@ bool kh_listing_next(struct kh_listing *listing, struct kh_span *ret)
         const struct entry *e;
 
         do {
+                if (!listing->left)
+                        return false;
+                listing->left--;
                 if (listing->at == listing->n) {
                         long n = syscall(
                                 SYS_getdents64, listing->dir, listing->buf, KH_LISTING_ROOM);
@@ -51,8 +53,8 @@ bool kh_listing_next(struct kh_listing *listing, struct kh_span *ret)
         return true;
 }
 
-void kh_walk_init(struct kh_walk *w, int root, const struct kh_place_pattern *patterns, size_t n,
-        char (*rooms)[KH_LISTING_ROOM])
+void kh_walk_init(struct kh_walk *w, struct kh_root root, const struct kh_place_pattern *patterns,
+        size_t n, char (*rooms)[KH_LISTING_ROOM])
 {
         w->root = root;
         w->patterns = patterns;
@@ -91,7 +93,7 @@ static void enter(struct kh_walk *w, const char *rest, const char *star)
         if (dir < 0)
                 return;
         w->levels[w->depth] = (struct kh_walk_level){
-                .names = { .dir = dir, .buf = w->rooms[w->depth] },
+                .names = { .dir = dir, .buf = w->rooms[w->depth], .left = UINT_MAX },
                 .prefix = { slash + 1, (size_t)(star - slash) - 1 },
                 .suffix = { star + 1, (size_t)(end - star) - 1 },
                 .rest = end,
@@ -149,7 +151,7 @@ bool kh_walk_next(struct kh_walk *w, struct kh_place *ret)
                         const struct kh_place_pattern *pattern = w->patterns - 1;
 
                         *ret = (struct kh_place){ pattern->kind, pattern->owner,
-                                { w->path, w->length } };
+                                { w->path, w->length }, pattern->graph_root };
                         return true;
                 }
         }

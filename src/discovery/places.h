@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/root.h"
 
 #include <limits.h>
 #include <stdint.h>
@@ -18,15 +19,20 @@ struct kh_place_pattern {
         enum kh_place_kind kind;
         /*
          * Whose state it is. Root's is believed about any process; another user's only about those
-         * in a user namespace that this user owns, and only where somebody lists the pattern.
+         * in a user namespace that this user owns, and only where somebody lists the pattern, which
+         * comes behind root's and has no '*'.
          */
         uint32_t owner;
         const char *path;
+        const char *graph_root; /* of a KH_PLACE_STORAGE, where containers have a twin; or NULL */
 };
 
 /* Below containerd's state directory, and below Podman's and CRI-O's run root. */
 #define KH_TASKS  "/io.containerd.runtime.v2.task/*"
 #define KH_STORES "/*-containers"
+
+/* Where root's containers of such a run root have their twin. */
+#define KH_GRAPH_ROOT "/var/lib/containers/storage"
 
 /* Where runc, crun, containerd, Docker, k3s, k0s, MicroK8s, CRI-O and Podman have theirs. */
 extern const struct kh_place_pattern kh_default_places[];
@@ -36,11 +42,14 @@ struct kh_place {
         enum kh_place_kind kind;
         uint32_t owner;
         struct kh_span path;
+        const char *graph_root; /* the pattern's */
 };
 
 enum {
         KH_LISTING_ROOM = 32768,
         KH_WALK_DEPTH = 2, /* wildcards in a pattern */
+        /* Of a user's directory no more is read: he may fill it to have us read for ever. */
+        KH_USER_ENTRIES_MAX = 1024,
 };
 
 /* The names in a directory but those that begin with a dot. */
@@ -48,9 +57,10 @@ struct kh_listing {
         int dir;   /* an open directory, the caller's */
         char *buf; /* KH_LISTING_ROOM bytes */
         size_t n, at;
+        unsigned left; /* names that may still be read */
 };
 
-/* The next name, valid until the call after the next; false at the end, or at an error. */
+/* The next name, valid until the call after the next; false at the end, the limit, or an error. */
 bool kh_listing_next(struct kh_listing *listing, struct kh_span *ret);
 
 /* A wildcard that is being gone through. */
@@ -63,7 +73,7 @@ struct kh_walk_level {
 
 /* Goes through what patterns stand for, one place after the other. */
 struct kh_walk {
-        int root; /* base/root.h */
+        struct kh_root root;
         const struct kh_place_pattern *patterns;
         size_t left; /* patterns to come */
         char (*rooms)[KH_LISTING_ROOM];
@@ -77,8 +87,8 @@ struct kh_walk {
 };
 
 /* PATTERNS and ROOMS, KH_WALK_DEPTH of them, stay the caller's until kh_walk_done(). */
-void kh_walk_init(struct kh_walk *w, int root, const struct kh_place_pattern *patterns, size_t n,
-        char (*rooms)[KH_LISTING_ROOM]);
+void kh_walk_init(struct kh_walk *w, struct kh_root root, const struct kh_place_pattern *patterns,
+        size_t n, char (*rooms)[KH_LISTING_ROOM]);
 
 /* The next place, which is there or not, valid until the next call; false at the end. */
 bool kh_walk_next(struct kh_walk *w, struct kh_place *ret);

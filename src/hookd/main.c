@@ -199,7 +199,7 @@ static int start(struct daemon *d, struct kh_err *err)
         if (r == 0)
                 r = kh_statedir_init(&d->core.statedir, &d->core, err);
         if (r == 0)
-                r = kh_privileges_drop(err);
+                r = kh_privileges_drop(o->allowed_n && o->watch != KH_WATCH_OFF, err);
         if (r == 0)
                 r = kh_core_restore(&d->core, o->state, err);
         return r;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hookd/privileges.h"
 
+#include "hookd/log.h"
+
 #include <errno.h>
 #include <linux/capability.h>
 #include <seccomp.h>
-#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -23,8 +24,9 @@ unsigned kh_privileges_raise_limits(void)
 }
 
 /* Of what we have; in a pod that may be nothing, and then nobody can be looked at either. */
-static int drop_capabilities(void)
+static int drop_capabilities(bool with_users)
 {
+        const uint32_t users = with_users ? 1U << CAP_DAC_READ_SEARCH : 0;
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
@@ -33,10 +35,13 @@ static int drop_capabilities(void)
         if (syscall(SYS_capget, &header, data) < 0)
                 return -errno;
         for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-                data[i].permitted &= i == 0 ? 1U << CAP_SYS_PTRACE : 0;
+                data[i].permitted &= i == 0 ? 1U << CAP_SYS_PTRACE | users : 0;
                 data[i].effective = data[i].permitted;
                 data[i].inheritable = 0;
         }
+        if (users & ~data[0].permitted)
+                kh_log(LOG_WARNING, "rootless containers are not looked for message=\"users' "
+                                    "directories take CAP_DAC_READ_SEARCH to be read\"");
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
@@ -109,14 +114,14 @@ static int deny_system_calls(void)
         return r;
 }
 
-int kh_privileges_drop(struct kh_err *err)
+int kh_privileges_drop(bool with_users, struct kh_err *err)
 {
         struct rlimit none = { 0, 0 };
         int r;
 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
                 return kh_fail(err, -errno, "give up privileges: %s", kh_strerror(errno));
-        r = drop_capabilities();
+        r = drop_capabilities(with_users);
         if (r < 0)
                 return kh_fail(err, r, "drop capabilities: %s", kh_strerror(r));
         r = LOOKS_AT_ITSELF ? 0 : deny_system_calls();

@@ -4,11 +4,14 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
+
 /* As many descriptors as the hard limit allows: their number. */
 unsigned kh_privileges_raise_limits(void);
 
 /*
  * No new privileges, no core dumps, no capability but the one that lets us see our peers'
- * namespaces, and none of the system calls that a listener has no use for.
+ * namespaces and, WITH_USERS, the one that lets us read what is in users' directories; and none of
+ * the system calls that a listener has no use for.
  */
-int kh_privileges_drop(struct kh_err *err);
+int kh_privileges_drop(bool with_users, struct kh_err *err);

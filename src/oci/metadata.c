@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/metadata.h"
 
-#include "base/root.h"
-
 #include <limits.h>
 
 /* The file DIRECTORY + NAME, whole, in BUF; 0 bytes when it cannot be read. */
-static size_t read_beside(
-        int root, struct kh_span directory, struct kh_span middle, struct kh_span name, char *buf)
+static size_t read_beside(struct kh_root root, struct kh_span directory, struct kh_span middle,
+        struct kh_span name, char *buf)
 {
         char path[PATH_MAX];
         struct kh_buf b = kh_buf_of(path, sizeof(path));
@@ -22,7 +20,8 @@ static size_t read_beside(
 }
 
 /* The bundle is STORE/DRIVER-containers/ID/userdata. */
-static void read_podman(int root, struct kh_container *c, const struct kh_metadata *metadata)
+static void read_podman(
+        struct kh_root root, struct kh_container *c, const struct kh_metadata *metadata)
 {
         struct kh_span store = c->bundle;
 
@@ -76,7 +75,7 @@ static struct kh_span docker_root(const struct kh_container *c)
         return KH_SPAN("/var/lib/docker");
 }
 
-static void read_docker(int root, struct kh_container *c, char *buf)
+static void read_docker(struct kh_root root, struct kh_container *c, char *buf)
 {
         char middle[300]; /* "/containers/" and an id */
         struct kh_buf b = kh_buf_of(middle, sizeof(middle));
@@ -101,7 +100,7 @@ static void read_docker(int root, struct kh_container *c, char *buf)
                 c->name = name.p[0] == '/' ? kh_span_from(name, 1) : name;
 }
 
-enum kh_dialect kh_oci_complete(int root, struct kh_container *c,
+enum kh_dialect kh_oci_complete(struct kh_root root, struct kh_container *c,
         const struct kh_metadata *metadata, struct kh_buf *scratch)
 {
         enum kh_dialect dialect = kh_oci_dialect(c->bundle, &c->annotations);

@@ -25,5 +25,5 @@ struct kh_metadata {
  * such a file of its engine's below ROOT (base/root.h) adds, and kh_oci_identify(). Spans of C then
  * point into METADATA and SCRATCH. What cannot be read is left out.
  */
-enum kh_dialect kh_oci_complete(int root, struct kh_container *c,
+enum kh_dialect kh_oci_complete(struct kh_root root, struct kh_container *c,
         const struct kh_metadata *metadata, struct kh_buf *scratch);

@@ -2,7 +2,6 @@
 #include "oci/storage.h"
 
 #include "base/hash.h"
-#include "base/root.h"
 #include "json/reader.h"
 
 /* `podman run --rm` keeps its container in the second. */
@@ -12,7 +11,8 @@ static const struct kh_span files[] = {
 };
 enum { FILES = sizeof(files) / sizeof(files[0]) };
 
-static struct kh_json open_file(int root, struct kh_span store, struct kh_span name, char *text)
+static struct kh_json open_file(
+        struct kh_root root, struct kh_span store, struct kh_span name, char *text)
 {
         char path[PATH_MAX];
         struct kh_buf b = kh_buf_of(path, sizeof(path));
@@ -65,7 +65,7 @@ static bool read_element(struct kh_json *j, struct kh_container *c)
         return true;
 }
 
-void kh_storage_read(int root, struct kh_span store, char *text, struct kh_container *c)
+void kh_storage_read(struct kh_root root, struct kh_span store, char *text, struct kh_container *c)
 {
         for (int i = 0; i < FILES; i++) {
                 struct kh_json j = open_file(root, store, files[i], text);
@@ -110,7 +110,7 @@ static void add_element(struct kh_storage *storage, struct kh_span text)
         storage->n++;
 }
 
-static void read_store(struct kh_storage *storage, int root, struct kh_span store)
+static void read_store(struct kh_storage *storage, struct kh_root root, struct kh_span store)
 {
         struct kh_buf name = kh_buf_of(storage->store, sizeof(storage->store));
 
@@ -136,8 +136,8 @@ void kh_storage_forget(struct kh_storage *storage)
         storage->store[0] = '\0';
 }
 
-void kh_storage_look_up(
-        struct kh_storage *storage, int root, struct kh_span store, struct kh_container *c)
+void kh_storage_look_up(struct kh_storage *storage, struct kh_root root, struct kh_span store,
+        struct kh_container *c)
 {
         uint64_t hash = hash_of(c->id);
         size_t slot = hash % KH_STORAGE_SLOTS;

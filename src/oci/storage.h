@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/root.h"
 #include "wire/container.h"
 
 #include <limits.h>
@@ -36,8 +37,8 @@ void kh_storage_forget(struct kh_storage *storage);
  * Fills name and image of C, one of the store in the directory STORE below ROOT (base/root.h); what
  * is not there is left out. Spans point into TEXT, of KH_STORAGE_FILE_MAX.
  */
-void kh_storage_read(int root, struct kh_span store, char *text, struct kh_container *c);
+void kh_storage_read(struct kh_root root, struct kh_span store, char *text, struct kh_container *c);
 
 /* The same with files that are read at most once; each container can be found once. */
-void kh_storage_look_up(
-        struct kh_storage *storage, int root, struct kh_span store, struct kh_container *c);
+void kh_storage_look_up(struct kh_storage *storage, struct kh_root root, struct kh_span store,
+        struct kh_container *c);

@@ -166,7 +166,8 @@ static bool is_own_cgroup(struct kh_span path)
 
 enum { CGROUP2_MAGIC = 0x63677270 }; /* statfs(2); musl's compiler wrapper sees no kernel headers */
 
-static uint64_t inode_below(const char *cgroupfs, const char *hierarchy, struct kh_span path)
+static bool look_below(
+        const char *cgroupfs, const char *hierarchy, struct kh_span path, struct kh_cgroup *ret)
 {
         char full[PATH_MAX];
         struct kh_buf b = kh_buf_of(full, sizeof(full));
@@ -176,24 +177,25 @@ static uint64_t inode_below(const char *cgroupfs, const char *hierarchy, struct 
         kh_buf_span(&b, kh_span_of(hierarchy));
         kh_buf_span(&b, path);
         if (!kh_buf_terminate(&b) || stat(full, &st) < 0)
-                return 0;
-        return st.st_ino;
+                return false;
+        ret->id = st.st_ino;
+        ret->owner = st.st_uid;
+        return true;
 }
 
 /*
- * The inode of a directory of the v2 hierarchy. Where there are v1 hierarchies too, that is usually
+ * What a directory of the v2 hierarchy tells. Where there are v1 hierarchies too, that is usually
  * mounted as "unified" beside them; but they may as well be mounted nowhere.
  */
-static uint64_t cgroup_inode(const char *cgroupfs, bool v1_too, struct kh_span path)
+static void look_at_directory(
+        const char *cgroupfs, bool v1_too, struct kh_span path, struct kh_cgroup *ret)
 {
-        uint64_t inode = v1_too ? inode_below(cgroupfs, "/unified", path) : 0;
         struct statfs fs;
 
-        if (inode)
-                return inode;
-        if (v1_too && (statfs(cgroupfs, &fs) < 0 || fs.f_type != CGROUP2_MAGIC))
-                return 0;
-        return inode_below(cgroupfs, "", path);
+        if (v1_too && look_below(cgroupfs, "/unified", path, ret))
+                return;
+        if (!v1_too || (statfs(cgroupfs, &fs) == 0 && fs.f_type == CGROUP2_MAGIC))
+                (void)look_below(cgroupfs, "", path, ret);
 }
 
 int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgroup *ret)
@@ -217,7 +219,7 @@ int kh_proc_cgroup(int process, const char *cgroupfs, char *buf, struct kh_cgrou
         }
         ret->path = v2.p ? v2 : v1;
         if (v2.p)
-                ret->id = cgroup_inode(cgroupfs, v1_too, v2);
+                look_at_directory(cgroupfs, v1_too, v2, ret);
         return 0;
 }
 

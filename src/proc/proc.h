@@ -41,6 +41,7 @@ enum { KH_CGROUP_FILE_MAX = 16384 };
 struct kh_cgroup {
         struct kh_span path; /* absent when it is in no cgroup of its own that can be told */
         uint64_t id;         /* 0 where the v2 hierarchy does not hold it */
+        uint32_t owner;      /* of its directory there, to whom it was delegated; else 0 */
 };
 
 /*

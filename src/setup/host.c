@@ -41,7 +41,8 @@ int kh_host_openat(const struct kh_host *root, const char *path, int flags)
 {
         if (*path != '/')
                 return -EINVAL;
-        return kh_root_open(root->is_own ? KH_OWN_ROOT : root->fd, path, flags);
+        return kh_root_open(
+                root->is_own ? KH_OWN_ROOT : (struct kh_root){ .dir = root->fd }, path, flags);
 }
 
 /* Where a descriptor of something in the root lies in it. */

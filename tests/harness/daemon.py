@@ -134,6 +134,12 @@ class Daemon:
         _validator().validate(message)
         return message
 
+    def capabilities(self):
+        """The numbers of those that it has, or could get."""
+        with open(f"/proc/{self._process.pid}/status", encoding="ascii") as status:
+            sets = [int(line.split()[1], 16) for line in status if line.startswith("Cap")]
+        return {number for number in range(64) if any(one >> number & 1 for one in sets)}
+
     def send_signal(self, how):
         self._process.send_signal(how)
 

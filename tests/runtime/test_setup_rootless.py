@@ -5,18 +5,13 @@ import subprocess
 
 import pytest
 
-from harness import HANG_S, HOOKD, until
+from harness import HOOKD, until
 from harness.daemon import Daemon
 from harness.node import Node
+from harness.rootless import IMAGE, Podman, User
 
 UID = 4242
 HOME = "/var/lib/alice"
-CONFIGURATION = """
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-"""
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(["sh", "-c", "command -v podman newuidmap"], capture_output=True).returncode,
@@ -26,32 +21,16 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def node(token, scratch):
     one = Node("v2", token, scratch)
-    one.run(["sh", "-ec", f"useradd --create-home --home-dir {HOME} --uid {UID} alice;"
-             "for file in /etc/subuid /etc/subgid; do echo alice:500000:65536 >$file; done;"
-             f"install -d -o alice /run/user/{UID} {HOME}/.config {HOME}/.config/containers"],
-            check=True, stderr=subprocess.DEVNULL)
-    one.path("/etc/containers/containers.conf").write_text(CONFIGURATION)
+    one.alice = User(one, "alice", UID)
     yield one
     one.close()
 
 
 @pytest.fixture
-def podman(node, base, scratch):
-    archive = scratch / "rootfs.tar"
-    subprocess.run(["tar", "-C", base / "rootfs", "-cf", archive, "bin", "tmp", "etc"], check=True)
-
-    def call(*words):
-        with open(scratch / "podman.out", "w+b") as out:
-            done = node.run(["setpriv", "--reuid", UID, "--regid", UID, "--clear-groups", "env",
-                             "-C", "/", f"HOME={HOME}", f"XDG_RUNTIME_DIR=/run/user/{UID}",
-                             "podman", "--storage-driver", "vfs", *words],
-                            stdout=out, stderr=subprocess.PIPE, timeout=HANG_S)
-            out.seek(0)
-            assert done.returncode == 0, done.stderr.decode()
-            return out.read().decode().strip()
-    call("import", archive, "localhost/tool")
-    yield call
-    call("rm", "--all", "--force", "--time", "0")
+def podman(node, base):
+    engine = Podman(node.alice, base / "rootfs")
+    yield engine
+    engine.close()
 
 
 def listing(node):
@@ -65,14 +44,14 @@ def test_a_users_containers_are_announced_when_the_listener_lets_him(node, podma
     options = ("--no-discovery", "--socket-mode", "0666", "--allow-uid", str(UID))
     with Daemon(node, base / HOOKD.name, scratch, options) as daemon:
         events = daemon.subscribe()
-        ident = podman("run", "--detach", "--network", "none", "localhost/tool", "sleep", "600")
+        ident = podman.run()
         created = events.wait(ident, "created")
         assert created["source"] == "hook"
         assert "user" not in created["container"]["hostNamespaces"]
         podman("rm", "--force", "--time", "0", ident)
         events.wait(ident, "removed")
     # without a listener that he may speak to, his containers start all the same
-    podman("run", "--rm", "--network", "none", "localhost/tool", "true")
+    podman("run", "--rm", "--network", "none", IMAGE, "true")
     made = [path for path, _ in listing(node)]
     assert any(path.endswith("containers.conf.d/99-kubearmor-hook.conf") for path in made)
     assert {uid for _, uid in listing(node)} == {UID}

@@ -50,9 +50,9 @@ int main(int argc, char **argv)
         struct kh_discovery d;
 
         if (argc > 1)
-                host.root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                host.root.dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         host.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if ((argc > 1 && host.root < 0) || host.proc < 0) {
+        if ((argc > 1 && host.root.dir < 0) || host.proc < 0) {
                 perror(root);
                 return 1;
         }

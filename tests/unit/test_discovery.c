@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -26,6 +27,7 @@ struct seen {
         char error[192];
         uint32_t pid;
         uint64_t start_time, mnt;
+        uint8_t ns_host;
 };
 
 static char directory[64];
@@ -44,7 +46,7 @@ static int make_host(void **state)
         if (!mkdtemp(directory))
                 return -1;
         host = (struct kh_host){
-                .root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC),
+                .root.dir = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC),
                 .proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC),
                 .cgroupfs = "/sys/fs/cgroup",
         };
@@ -64,7 +66,7 @@ static int remove_host(void **state)
         char command[128];
 
         (void)state;
-        kh_closep(&host.root);
+        kh_closep(&host.root.dir);
         kh_closep(&host.proc);
         (void)snprintf(command, sizeof(command), "rm -rf %s", directory);
         return system(command);
@@ -80,7 +82,7 @@ static void make_directory(const char *path)
 
                 (void)snprintf(part, sizeof(part), "%.*s",
                         (int)(end ? end - path : (ptrdiff_t)strlen(path)), path);
-                if (mkdirat(host.root, part, 0700) < 0)
+                if (mkdirat(host.root.dir, part, 0700) < 0)
                         assert_int_equal(errno, EEXIST);
         }
 }
@@ -96,7 +98,7 @@ __attribute__((format(printf, 2, 3))) static void put(const char *path, const ch
         va_start(arguments, format);
         (void)vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
-        fd = openat(host.root, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        fd = openat(host.root.dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         assert_true(fd >= 0);
         assert_int_equal(kh_write_all(fd, text, strlen(text)), 0);
         close(fd);
@@ -152,6 +154,7 @@ static void note(void *arg, struct kh_found *found)
                 .pid = c->pid,
                 .start_time = c->start_time,
                 .mnt = c->ns[KH_NS_MNT],
+                .ns_host = c->ns_host,
         };
         COPY(s->id, c->id);
         COPY(s->place, found->place->path);
@@ -222,7 +225,7 @@ static void a_container_that_waits_for_its_start(void **state)
 
         (void)state;
         put_runc("run/runc/x", pid, start_time(pid));
-        assert_int_equal(mkfifoat(host.root, "run/runc/x/exec.fifo", 0622), 0);
+        assert_int_equal(mkfifoat(host.root.dir, "run/runc/x/exec.fifo", 0622), 0);
         assert_int_equal(only(KH_FOUND_CONTAINER)->started, KH_NO);
         end(pid);
 }
@@ -342,7 +345,7 @@ static void an_entry_that_is_being_created(void **state)
         (void)state;
         make_directory("run/runc/x");
         assert_string_equal(only(KH_FOUND_YOUNG)->id, "x");
-        assert_int_equal(utimensat(host.root, "run/runc/x", old, 0), 0);
+        assert_int_equal(utimensat(host.root.dir, "run/runc/x", old, 0), 0);
         scan();
         assert_int_equal(seen_n, 0);
         make_directory(TASK);
@@ -367,13 +370,13 @@ static void entries_that_are_no_entries(void **state)
         (void)state;
         put_runc("elsewhere/x", pid, start_time(pid));
         make_directory("run/runc");
-        assert_int_equal(symlinkat("/elsewhere/x", host.root, "run/runc/x"), 0);
+        assert_int_equal(symlinkat("/elsewhere/x", host.root.dir, "run/runc/x"), 0);
         put("run/runc/file", "%s", "");
         make_directory("run/containerd/runc/.deleted/x");
         scan();
         assert_int_equal(seen_n, 0);
         make_directory("run/runc/fifo");
-        assert_int_equal(mkfifoat(host.root, "run/runc/fifo/state.json", 0600), 0);
+        assert_int_equal(mkfifoat(host.root.dir, "run/runc/fifo/state.json", 0600), 0);
         assert_string_equal(only(KH_FOUND_UNKNOWN)->id, "fifo");
         end(pid);
 }
@@ -390,20 +393,126 @@ static void anothers_directory_is_not_believed(void **state)
         end(pid);
 }
 
-/* A user may tell of those in user namespaces of its own; these are in none. */
-static void a_users_word_about_others_is_not_believed(void **state)
+enum { ALICE = 4711, BOB = 4712 };
+
+/* What lies in PATH and is found there is UID's. */
+static void give_to(uid_t uid, const char *path)
 {
-        pid_t pid = spawn();
+        char command[256];
+
+        (void)snprintf(command, sizeof(command), "chown -hR %u %s/%s", uid, directory, path);
+        assert_int_equal(system(command), 0);
+        places[0].owner = uid;
+}
+
+/* A process in a user namespace of UID's. */
+static pid_t spawn_for(uid_t uid)
+{
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (setresuid(uid, uid, uid) < 0 || unshare(CLONE_NEWUSER) < 0)
+                        _exit(1);
+                (void)!write(ready[1], "", 1);
+                for (;;)
+                        pause();
+        }
+        assert_true(pid > 0);
+        close(ready[1]);
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        return pid;
+}
+
+static void a_user_is_believed_of_its_own_processes_alone(void **state)
+{
+        pid_t pid = spawn(), alices = spawn_for(ALICE), bobs = spawn_for(BOB);
 
         (void)state;
-        if (geteuid() != 0)
-                skip();
+        put_runc("run/runc/roots", pid, start_time(pid));
+        put_runc("run/runc/own", alices, start_time(alices));
+        put_runc("run/runc/bobs", bobs, start_time(bobs));
+        put_runc("run/runc/earlier", alices, start_time(alices) - 1);
+        give_to(ALICE, "run/runc");
+        assert_string_equal(only(KH_FOUND_CONTAINER)->id, "own");
+        end(pid);
+        end(alices);
+        end(bobs);
+}
+
+/* It says that its namespaces are its own; they are the host's. */
+static void a_users_word_about_namespaces_is_not_believed(void **state)
+{
+        pid_t pid = spawn_for(ALICE);
+
+        (void)state;
         put_runc("run/runc/x", pid, start_time(pid));
-        assert_int_equal(fchownat(host.root, "run/runc", 4711, 4711, 0), 0);
-        places[0].owner = 4711;
+        put("bundle/config.json", "{\"annotations\":{\"k\":\"read\"},\"linux\":{\"namespaces\":["
+                                  "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"user\"}]}}");
+        give_to(ALICE, "bundle");
+        give_to(ALICE, "run/runc");
+        assert_string_equal(only(KH_FOUND_CONTAINER)->annotation, "read");
+        assert_int_equal(seen[0].ns_host >> KH_NS_MNT & 1, 1);
+        assert_int_equal(seen[0].ns_host >> KH_NS_USER & 1, 0);
+        end(pid);
+}
+
+static void a_user_leads_nowhere_by_links(void **state)
+{
+        pid_t pid = spawn_for(ALICE);
+
+        (void)state;
+        put_runc("data/soft", pid, start_time(pid));
+        put_runc("data/hard", pid, start_time(pid));
+        put("bundle/config.json", CONFIG, "secret");
+        make_directory("run/runc/soft");
+        make_directory("run/runc/hard");
+        assert_int_equal(
+                symlinkat("/data/soft/state.json", host.root.dir, "run/runc/soft/state.json"), 0);
+        give_to(ALICE, "run/runc");
+        assert_int_equal(linkat(host.root.dir, "data/hard/state.json", host.root.dir,
+                                 "run/runc/hard/state.json", 0),
+                0);
+        scan();
+        assert_int_equal(seen_n, 2);
+        assert_int_equal(seen[0].finding, KH_FOUND_UNKNOWN);
+        assert_int_equal(seen[1].finding, KH_FOUND_UNKNOWN);
+        /* Nor is another's configuration read. */
+        assert_int_equal(unlinkat(host.root.dir, "run/runc/soft/state.json", 0), 0);
+        assert_int_equal(unlinkat(host.root.dir, "run/runc/hard/state.json", 0), 0);
+        put_runc("run/runc/soft", pid, start_time(pid));
+        give_to(ALICE, "run/runc");
+        scan();
+        assert_string_equal(
+                seen[0].finding == KH_FOUND_CONTAINER ? seen[0].annotation : seen[1].annotation,
+                "label");
+        /* Nor is the place itself one that is somewhere else. */
+        assert_int_equal(renameat(host.root.dir, "run/runc", host.root.dir, "run/moved"), 0);
+        assert_int_equal(symlinkat("/run/moved", host.root.dir, "run/runc"), 0);
         scan();
         assert_int_equal(seen_n, 0);
         end(pid);
+}
+
+static void of_a_users_directory_a_part_is_read(void **state)
+{
+        char name[32];
+
+        (void)state;
+        for (int i = 0; i < KH_USER_ENTRIES_MAX + 1; i++) {
+                (void)snprintf(name, sizeof(name), "run/runc/.%d", i);
+                make_directory(name);
+        }
+        scan();
+        assert_int_equal(discovery.overfull, 0);
+        give_to(ALICE, "run/runc");
+        scan();
+        assert_int_equal(discovery.overfull, 1);
 }
 
 static void links_are_the_hosts(void **state)
@@ -413,14 +522,16 @@ static void links_are_the_hosts(void **state)
         (void)state;
         put_runc("data/x", pid, start_time(pid));
         make_directory("run");
-        assert_int_equal(symlinkat("/data", host.root, "run/runc"), 0);
+        assert_int_equal(symlinkat("/data", host.root.dir, "run/runc"), 0);
         assert_string_equal(only(KH_FOUND_CONTAINER)->id, "x");
         end(pid);
 }
 
 static void one_entry_is_looked_at(void **state)
 {
-        const struct kh_place place = { KH_PLACE_RUNTIME, geteuid(), KH_SPAN("/run/runc") };
+        const struct kh_place place = {
+                .kind = KH_PLACE_RUNTIME, .owner = geteuid(), .path = KH_SPAN("/run/runc")
+        };
         pid_t pid = spawn();
 
         (void)state;
@@ -515,6 +626,28 @@ static void names_of_containers_from_their_engines(void **state)
         end(pid);
 }
 
+/* Bob's record of a container that is known says nothing of one that shares a path with it. */
+static void what_a_user_says_hides_no_others(void **state)
+{
+        pid_t pid = spawn();
+        uint32_t known = (uint32_t)pid;
+
+        (void)state;
+        put("run/crun/x/status",
+                "{\"pid\":%d,\"process-start-time\":%llu,"
+                "\"bundle\":\"/run/containers/storage/overlay-containers/y/userdata\"}",
+                (int)pid, start_time(pid));
+        give_to(BOB, "run/crun");
+        places[0].owner = 0;
+        places[1].owner = BOB;
+        discovery.knows = knows;
+        discovery.knows_arg = &known;
+        scan();
+        assert_false(kh_seen_has(
+                &room.seen, KH_SPAN("/run/containers/storage/overlay-containers/y/userdata")));
+        end(pid);
+}
+
 #define with_host(test) cmocka_unit_test_setup_teardown(test, make_host, remove_host)
 
 int main(void)
@@ -533,7 +666,11 @@ int main(void)
                 with_host(state_that_is_not_whole),
                 with_host(entries_that_are_no_entries),
                 with_host(anothers_directory_is_not_believed),
-                with_host(a_users_word_about_others_is_not_believed),
+                with_host(a_user_is_believed_of_its_own_processes_alone),
+                with_host(a_users_word_about_namespaces_is_not_believed),
+                with_host(a_user_leads_nowhere_by_links),
+                with_host(of_a_users_directory_a_part_is_read),
+                with_host(what_a_user_says_hides_no_others),
                 with_host(links_are_the_hosts),
                 with_host(one_entry_is_looked_at),
                 with_host(what_the_caller_knows_is_passed_over),

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 
 static char directory[64];
-static int root = -EBADF;
+static struct kh_root root = { .dir = -EBADF };
 
 /* What openat2() fails with, and how often; the linker puts this before the C library's. */
 static int openat2_error, openat2_failures, openat2_calls;
@@ -40,7 +40,7 @@ static void fail_openat2(int error, int failures)
 
 static void write_at(const char *name, const char *text)
 {
-        int fd = openat(root, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        int fd = openat(root.dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
         assert_true(fd >= 0);
         assert_int_equal(kh_write_all(fd, text, strlen(text)), 0);
@@ -59,10 +59,10 @@ static int make_root(void **state)
         (void)snprintf(path, sizeof(path), "%s/host", directory);
         if (mkdir(path, 0700) < 0)
                 return -1;
-        root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (root < 0 || mkdirat(root, "run", 0700) < 0 || mkdirat(root, "var", 0700) < 0 ||
-                symlinkat("/run", root, "var/run") < 0 ||
-                symlinkat("../../../file", root, "run/climb") < 0)
+        root.dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root.dir < 0 || mkdirat(root.dir, "run", 0700) < 0 ||
+                mkdirat(root.dir, "var", 0700) < 0 || symlinkat("/run", root.dir, "var/run") < 0 ||
+                symlinkat("../../../file", root.dir, "run/climb") < 0)
                 return -1;
         write_at("../file", "outside");
         write_at("run/file", "inside");
@@ -75,12 +75,12 @@ static int remove_root(void **state)
         char command[128];
 
         (void)state;
-        kh_closep(&root);
+        kh_closep(&root.dir);
         (void)snprintf(command, sizeof(command), "rm -rf %s", directory);
         return system(command);
 }
 
-static void assert_reads(int from, const char *path, const char *expected)
+static void assert_reads(struct kh_root from, const char *path, const char *expected)
 {
         char text[16];
         size_t n = 0;
@@ -147,11 +147,57 @@ static void what_is_no_file_is_not_read(void **state)
         size_t n;
 
         (void)state;
-        assert_int_equal(mkfifoat(root, "run/fifo", 0600), 0);
+        assert_int_equal(mkfifoat(root.dir, "run/fifo", 0600), 0);
         assert_int_equal(kh_root_read_file(root, "/run/fifo", text, sizeof(text), &n), -EINVAL);
         assert_int_equal(kh_root_read_file(root, "/run", text, sizeof(text), &n), -EINVAL);
         assert_int_equal(kh_root_read_file(root, "/run/none", text, sizeof(text), &n), -ENOENT);
         assert_int_equal(kh_root_read_file(root, "/run/file", text, 3, &n), -EFBIG);
+}
+
+static void assert_refuses(int error, struct kh_root from, const char *path)
+{
+        static char text[2 * KH_USER_FILE_MAX];
+        size_t n;
+
+        assert_int_equal(kh_root_read_file(from, path, text, sizeof(text), &n), error);
+        assert_int_equal(
+                kh_root_read_below(from, root.dir, path + 1, text, sizeof(text), &n), error);
+}
+
+static void a_user_has_files_of_its_own_read_and_through_no_link(void **state)
+{
+        struct kh_root users = { root.dir, 4711 };
+        char outside[128];
+
+        (void)state;
+        if (geteuid() != 0)
+                skip();
+        assert_refuses(-EPERM, users, "/run/file");
+        assert_int_equal(linkat(root.dir, "run/file", root.dir, "run/hard", 0), 0);
+        assert_refuses(-EPERM, users, "/run/hard");
+        assert_int_equal(fchownat(root.dir, "run/file", 4711, 4711, 0), 0);
+        assert_reads(users, "/run/file", "inside");
+        assert_int_equal(symlinkat("file", root.dir, "run/soft"), 0);
+        assert_refuses(-ELOOP, users, "/run/soft");
+        assert_refuses(-ELOOP, users, "/var/run/file");
+        (void)snprintf(outside, sizeof(outside), "%s/host/var/run/file", directory);
+        users.dir = AT_FDCWD;
+        assert_int_equal(kh_root_open(users, outside, O_RDONLY), -ELOOP);
+}
+
+static void a_users_file_is_small(void **state)
+{
+        const struct kh_root users = { root.dir, 4711 };
+        int fd;
+
+        (void)state;
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(fchownat(root.dir, "run/file", 4711, 4711, 0), 0);
+        fd = openat(root.dir, "run/file", O_WRONLY | O_CLOEXEC);
+        assert_int_equal(ftruncate(fd, KH_USER_FILE_MAX + 1), 0);
+        close(fd);
+        assert_refuses(-EFBIG, users, "/run/file");
 }
 
 #define with_root(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
@@ -166,6 +212,8 @@ int main(void)
                 with_root(without_openat2_nothing_is_opened),
                 with_root(an_interrupted_walk_is_done_again_but_not_for_ever),
                 with_root(what_is_no_file_is_not_read),
+                with_root(a_user_has_files_of_its_own_read_and_through_no_link),
+                with_root(a_users_file_is_small),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,9 +9,14 @@ struct kh_state_places {
         size_t n;
 };
 
+struct kh_options;
+
 /*
- * Each of ROOTS may be a runtime's --root, a containerd's state directory or the run root of a
- * container storage; what it is shows in what is there. 0 or -ENOMEM.
+ * Each of the options' state roots may be a runtime's --root, a containerd's state directory or the
+ * run root of a container storage; what it is shows in what is there. Of each user that the options
+ * allow, they are where Podman, crun and runc keep theirs without being told a place; ROOT's
+ * /etc/passwd knows the user's home. 0 or -ENOMEM.
  */
-int kh_state_places_make(struct kh_state_places *ret, const char *const *roots, size_t n);
+int kh_state_places_make(
+        struct kh_state_places *ret, struct kh_root root, const struct kh_options *options);
 void kh_state_places_free(struct kh_state_places *places);

@@ -3,7 +3,6 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/root.h"
 #include "hookd/core.h"
 #include "hookd/log.h"
 #include "hookd/timestamp.h"
@@ -22,7 +21,10 @@
 /* How long a hook may wait for us while there is much to look at. */
 #define SLICE_NS (KH_NS_PER_MS / 2)
 
-enum { PENDING_MAX = 4096 }; /* far more than a node starts in a minute */
+enum {
+        PENDING_MAX = 4096,    /* far more than a node starts in a minute */
+        PENDING_USER_MAX = 64, /* of them one user's */
+};
 
 /* A watched directory, or an entry that is to be looked at again, watched or not. */
 struct watch {
@@ -30,6 +32,7 @@ struct watch {
         struct kh_hash_node by_key;
         uint64_t key; /* kh_watcher_add()'s; NOT_WATCHED */
         bool is_place;
+        unsigned round; /* the last one in which it was there */
         struct kh_place place;
         struct kh_span id; /* of an entry */
         uint64_t due_ns;   /* when to look at it again */
@@ -65,6 +68,15 @@ static struct watch *find_pending(
                         return w;
         }
         return NULL;
+}
+
+static unsigned count_pending(const struct kh_statedir *s, uint32_t owner)
+{
+        unsigned n = 0;
+
+        kh_list_for_each(node, next, &s->pending)
+                n += kh_container_of(node, struct watch, node)->place.owner == owner;
+        return n;
 }
 
 static void forget(struct kh_statedir *s, struct watch *w)
@@ -105,7 +117,8 @@ static uint64_t watch(struct kh_statedir *s, int dir)
         uint64_t key = NOT_WATCHED;
         int r = kh_watcher_add(&s->watcher, dir, &key);
 
-        if (r == 0 || r == -ENOENT)
+        /* A user's directory may be out of our reach. */
+        if (r == 0 || r == -ENOENT || r == -EACCES)
                 return key;
         if (s->complete)
                 kh_log(LOG_WARNING, "not all state directories are watched error=\"%s\"",
@@ -118,11 +131,17 @@ static void watch_directory(void *arg, int dir, struct kh_span path, const struc
 {
         struct kh_statedir *s = arg;
         uint64_t key = watch(s, dir);
+        struct watch *w = find_watch(s, key);
 
-        if (key == NOT_WATCHED || find_watch(s, key))
+        if (key == NOT_WATCHED)
                 return;
-        s->stale = true;
-        if (!remember(s, key, path, place, (struct kh_span){ 0 }))
+        if (!w) {
+                s->stale = true;
+                w = remember(s, key, path, place, (struct kh_span){ 0 });
+        }
+        if (w)
+                w->round = s->round;
+        else
                 s->complete = false;
 }
 
@@ -140,7 +159,8 @@ static uint64_t watch_entry(struct kh_statedir *s, const struct kh_place *place,
                 kh_buf_lit(&b, "/userdata");
         if (s->watcher.fd < 0 || !kh_buf_terminate(&b))
                 return NOT_WATCHED;
-        dir = kh_root_open(s->root, path, O_PATH | O_DIRECTORY);
+        dir = kh_root_open(
+                (struct kh_root){ s->root.dir, place->owner }, path, O_PATH | O_DIRECTORY);
         return dir < 0 ? NOT_WATCHED : watch(s, dir);
 }
 
@@ -149,9 +169,12 @@ static void put_off(struct kh_statedir *s, struct kh_found *found)
         char id[KH_LOG_VALUE];
         uint64_t key;
 
-        if (s->pending_n == PENDING_MAX || find_pending(s, found->place, found->container.id))
+        const uint32_t owner = found->place->owner;
+
+        if (s->pending_n == PENDING_MAX || find_pending(s, found->place, found->container.id) ||
+                (owner && count_pending(s, owner) == PENDING_USER_MAX))
                 return;
-        if (found->finding == KH_FOUND_UNKNOWN)
+        if (found->finding == KH_FOUND_UNKNOWN && !owner)
                 kh_log(LOG_WARNING, "state not understood container=%s message=\"%s\"",
                         kh_log_value(id, found->container.id), found->err.msg);
         key = watch_entry(s, found->place, found->container.id);
@@ -179,6 +202,7 @@ static void take(struct kh_statedir *s, struct kh_found *found)
         struct kh_told told = {
                 .request = &request,
                 .source = KH_SOURCE_DISCOVERY,
+                .uid = found->place->owner,
                 .pids_are_ours = s->discovery.pids_are_ours,
                 .pidfd = kh_take_fd(&found->pidfd),
                 .pidfd_pid = (int)found->container.pid,
@@ -191,6 +215,17 @@ static void take(struct kh_statedir *s, struct kh_found *found)
         request.detached = found->started == KH_YES;
         if (kh_core_take(s->core, &told, &why) == KH_OUTCOME_CREATED)
                 report_missed(s, &request.container);
+}
+
+/* As of a request of theirs, root may tell of all and a user of what is nobody else's. */
+static bool may_tell(struct kh_statedir *s, const struct kh_found *found)
+{
+        const uint32_t owner = found->place->owner;
+
+        if (!owner)
+                return true;
+        kh_core_check_deaths(s->core, &found->container);
+        return kh_inventory_may_tell(&s->core->inventory, &found->container, owner);
 }
 
 static void drop_pending(struct kh_statedir *s, const struct kh_found *found)
@@ -214,7 +249,8 @@ static void on_found(void *arg, struct kh_found *found)
                 put_off(s, found);
                 return;
         case KH_FOUND_CONTAINER:
-                take(s, found);
+                if (may_tell(s, found))
+                        take(s, found);
                 break;
         case KH_FOUND_NOTHING:
                 break;
@@ -240,6 +276,19 @@ static void release(struct kh_statedir *s)
         (void)madvise(s->room, sizeof(*s->room), MADV_DONTNEED);
 }
 
+/* What was unmounted is gone, which fanotify does not tell. */
+static void forget_absent(struct kh_statedir *s)
+{
+        kh_list_for_each(node, next, &s->directories) {
+                struct watch *w = kh_container_of(node, struct watch, node);
+
+                if (w->round == s->round)
+                        continue;
+                kh_watcher_remove(&s->watcher, w->key);
+                forget(s, w);
+        }
+}
+
 /* Watches what is there now; true when something is new. */
 static bool watch_all(struct kh_statedir *s)
 {
@@ -247,7 +296,9 @@ static bool watch_all(struct kh_statedir *s)
         if (s->watcher.fd < 0)
                 return false;
         s->complete = true;
+        s->round++;
         kh_discovery_watch(&s->discovery, watch_directory, s);
+        forget_absent(s);
         return s->stale;
 }
 
@@ -260,17 +311,28 @@ static void begin_scan(struct kh_statedir *s)
         kh_timer_set(&s->scan_timer, NOW);
 }
 
+/* What the watcher has told of since, if that takes a scan. */
+static void scan_what_is_new(struct kh_statedir *s)
+{
+        if (!s->stale && !(s->reshaped && watch_all(s)))
+                return;
+        s->fresh = true;
+        begin_scan(s);
+}
+
 static void end_scan(struct kh_statedir *s)
 {
-        const bool watched = s->watcher.fd >= 0 && s->complete;
+        const bool watched = s->watcher.fd >= 0 && s->complete && !s->fresh;
 
         s->scanning = false;
         release(s);
+        if (s->discovery.overfull && !s->overfull)
+                kh_log(LOG_WARNING, "directories of users are not read whole number=%u limit=%d",
+                        s->discovery.overfull, KH_USER_ENTRIES_MAX);
+        s->overfull = s->discovery.overfull;
         kh_timer_set(
                 &s->reconcile_timer, kh_clock_ns() + (watched ? RECONCILE_NS : RECONCILE_POLL_NS));
-        /* What the watcher told of meanwhile. */
-        if (s->stale || (s->reshaped && watch_all(s)))
-                begin_scan(s);
+        scan_what_is_new(s);
 }
 
 static void go_on_scanning(void *arg)
@@ -291,8 +353,10 @@ static void reconcile(void *arg)
 {
         struct kh_statedir *s = arg;
 
-        if (!s->scanning)
-                begin_scan(s);
+        if (s->scanning)
+                return;
+        s->fresh = false;
+        begin_scan(s);
 }
 
 static void look_at_pending(void *arg)
@@ -353,8 +417,8 @@ static void on_change(void *arg, uint32_t events)
 
         (void)events;
         kh_watcher_read(&s->watcher, on_event, s);
-        if (!s->scanning && (s->stale || (s->reshaped && watch_all(s))))
-                begin_scan(s);
+        if (!s->scanning)
+                scan_what_is_new(s);
         release(s);
 }
 
@@ -362,10 +426,25 @@ static int open_root(struct kh_statedir *s, struct kh_err *err)
 {
         const char *path = s->core->options->host_root;
 
-        s->root = path ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : KH_OWN_ROOT;
-        if (path && s->root < 0)
+        s->root = KH_OWN_ROOT;
+        if (path)
+                s->root.dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (path && s->root.dir < 0)
                 return kh_fail(err, -errno, "open '%s': %s", path, kh_strerror(errno));
         return 0;
+}
+
+static void check_users(const struct kh_statedir *s)
+{
+        const struct kh_root users = { s->root.dir, 1 };
+        kh_cleanup(kh_closep) int fd = -EBADF;
+
+        if (!s->core->options->allowed_n)
+                return;
+        fd = kh_root_open(users, "/", O_PATH | O_DIRECTORY);
+        if (fd == -ENOSYS)
+                kh_log(LOG_WARNING, "rootless containers are not looked for message=\"this kernel "
+                                    "has no openat2(2), which came with Linux 5.6\"");
 }
 
 int kh_statedir_init(struct kh_statedir *s, struct kh_core *core, struct kh_err *err)
@@ -375,7 +454,7 @@ int kh_statedir_init(struct kh_statedir *s, struct kh_core *core, struct kh_err 
         int r;
 
         *s = (struct kh_statedir){
-                .core = core, .root = -EBADF, .watcher.fd = -EBADF, .slot = -EBADF
+                .core = core, .root.dir = -EBADF, .watcher.fd = -EBADF, .slot = -EBADF
         };
         kh_hash_init(&s->by_key);
         kh_list_init(&s->directories);
@@ -392,9 +471,9 @@ int kh_statedir_init(struct kh_statedir *s, struct kh_core *core, struct kh_err 
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (s->room == MAP_FAILED)
                 s->room = NULL;
-        if (!s->room || kh_state_places_make(&s->places, core->options->state_roots,
-                                core->options->state_roots_n) < 0)
+        if (!s->room || kh_state_places_make(&s->places, s->root, core->options) < 0)
                 return kh_fail(err, -ENOMEM, "no memory for discovery");
+        check_users(s);
         host.root = s->root;
         kh_discovery_init(&s->discovery, &host, s->places.patterns, s->places.n, s->room);
         s->discovery.knows = knows;
@@ -436,5 +515,5 @@ void kh_statedir_done(struct kh_statedir *s)
         kh_state_places_free(&s->places);
         kh_loop_del(s->core->loop, s->slot);
         kh_watcher_close(&s->watcher);
-        kh_closep(&s->root);
+        kh_closep(&s->root.dir);
 }

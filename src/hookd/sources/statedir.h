@@ -23,18 +23,21 @@ struct kh_statedir {
         struct kh_state_places places;
         struct kh_discovery discovery;
         struct kh_discovery_room *room; /* mapped; empty between uses */
-        int root;                       /* the host's (base/root.h) */
+        struct kh_root root;            /* the host's */
         struct kh_watcher watcher;
         int slot;
-        bool complete; /* every directory is watched */
-        bool stale;    /* changes were lost: only a scan can tell */
-        bool reshaped; /* a directory has come or gone where one may be of a runtime's */
-        bool scanning; /* a scan is on its way */
-        bool live;     /* the first scan is over */
+        bool complete;     /* every directory is watched */
+        bool stale;        /* changes were lost: only a scan can tell */
+        bool reshaped;     /* a directory has come or gone where one may be of a runtime's */
+        bool scanning;     /* a scan is on its way */
+        bool live;         /* the first scan is over */
+        bool fresh;        /* what the scan is for is new: more may be mounted on it in a moment */
+        unsigned overfull; /* kh_discovery's, of the last scan */
         struct kh_hash by_key;
         struct kh_list directories; /* watched */
         struct kh_list pending;     /* entries that were young or unknown when looked at last */
         unsigned pending_n;
+        unsigned round; /* of watching all */
         struct kh_timer reconcile_timer, scan_timer, pending_timer;
 };
 
