@@ -11,10 +11,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 
 /* Static and never cleared: a page that is not needed is never touched. */
-static char metadata_text[KH_METADATA_MAX];
 static char scratch_text[256 * 1024]; /* paths, and the labels that an annotation holds */
 
 /* What the kernel makes of a path; realpath() would bring an allocator into the program. */
@@ -172,6 +172,22 @@ static void read_init(int proc, const struct kh_init *init, bool configured, str
         g->pidfd = kh_take_fd(&pidfd);
 }
 
+/*
+ * Room for the file of an engine that keeps names in one; NULL for others. Not static: what a
+ * program may come to need counts against its limits and its machine's from the start.
+ */
+static char *metadata_room(const struct kh_container *c)
+{
+        enum kh_dialect dialect = kh_oci_dialect(c->bundle, &c->annotations);
+        void *room;
+
+        if (dialect != KH_DIALECT_PODMAN && dialect != KH_DIALECT_DOCKER)
+                return NULL;
+        room = mmap(NULL, KH_METADATA_MAX, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return room == MAP_FAILED ? NULL : room;
+}
+
 /* The host's name; in the container's UTS namespace it is the container's, and absent. */
 static struct kh_span node_name(bool in_container)
 {
@@ -187,7 +203,7 @@ static void gather_create(struct kh_oci_state *state, const struct kh_hook_optio
 {
         kh_cleanup(kh_closep) int proc =
                 openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        static const struct kh_metadata metadata = { .text = metadata_text };
+        struct kh_metadata metadata = { 0 };
         struct kh_init init;
         struct kh_container *c = &g->request.container;
         struct kh_buf scratch = kh_buf_of(scratch_text, sizeof(scratch_text));
@@ -208,6 +224,7 @@ static void gather_create(struct kh_oci_state *state, const struct kh_hook_optio
         g->request.node_name = node_name(init.in_container);
         g->request.running = state->status == KH_STATUS_RUNNING;
         g->in_user_ns = init.in_container && !(c->ns_host >> KH_NS_USER & 1);
+        metadata.text = metadata_room(c);
         g->dialect = kh_oci_complete(KH_OWN_ROOT, c, &metadata, &scratch);
 }
 

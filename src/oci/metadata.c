@@ -34,7 +34,7 @@ static void read_podman(
         }
         if (metadata->storage)
                 kh_storage_look_up(metadata->storage, root, store, c);
-        else
+        else if (metadata->text)
                 kh_storage_read(root, store, metadata->text, c);
 }
 
@@ -107,7 +107,7 @@ enum kh_dialect kh_oci_complete(struct kh_root root, struct kh_container *c,
 
         if (dialect == KH_DIALECT_PODMAN)
                 read_podman(root, c, metadata);
-        else if (dialect == KH_DIALECT_DOCKER)
+        else if (dialect == KH_DIALECT_DOCKER && metadata->text)
                 read_docker(root, c, metadata->text);
         kh_oci_identify(c, dialect, scratch);
         return dialect;

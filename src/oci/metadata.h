@@ -16,7 +16,7 @@
 enum { KH_METADATA_MAX = 16 * 1024 * 1024 };
 
 struct kh_metadata {
-        char *text;                 /* of KH_METADATA_MAX, for a file */
+        char *text;                 /* of KH_METADATA_MAX, for a file; NULL: none is read */
         struct kh_storage *storage; /* for whoever asks of many containers; else NULL */
 };
 

@@ -32,13 +32,14 @@ teardown() {
 }
 
 @test "spec: that the hook is not there is said, when it is added" {
-        mkdir "$dir/bin"
-        run -0 "$hookctl" spec add-hooks --bin-dir "$dir/bin" "$dir/config.json"
-        [[ $output == *"warning: '$dir/bin/kubearmor-hook': No such file"*"--bin-dir" ]]
-        cp /bin/true "$dir/bin/kubearmor-hook"
-        run -0 "$hookctl" spec add-hooks --bin-dir "$dir/bin" "$dir/config.json"
+        bin=$dir/bin
+        mkdir "$bin"
+        run -0 "$hookctl" spec add-hooks --bin-dir "$bin" "$dir/config.json"
+        [[ $output == *"warning: '$bin/kubearmor-hook': No such file"*"--bin-dir" ]]
+        cp /bin/true "$bin/kubearmor-hook"
+        run -0 "$hookctl" spec add-hooks --bin-dir "$bin" "$dir/config.json"
         [ -z "$output" ]
-        rm -r "$dir/bin"
+        rm -r "$bin"
         run -0 "$hookctl" spec remove-hooks "$dir/config.json"
         [ -z "$output" ]
 }

@@ -7,6 +7,9 @@ import threading
 
 import pytest
 
+from harness import bundle
+from harness import hook as direct
+
 BIG = 50 * 1024 * 1024
 
 
@@ -77,6 +80,18 @@ def test_the_state_alone_is_told(subject, state, box, init, broken):
     assert event["container"]["pid"] == init.pid
     assert event["container"]["mntns"] == os.stat(f"/proc/{init.pid}/ns/mnt").st_ino
     assert "process" not in event["oci"]
+
+
+def test_dockers_own_file_is_read_however_long_its_environment_is_written(subject, scratch, init):
+    place = scratch / "io.containerd.runtime.v2.task/moby/c-1"
+    bundle.write_bundle(place, bundle.spec(scratch / "overlay2/x/merged", "/x"))
+    own = scratch / "containers/c-1/config.v2.json"
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps({"Config": {"Env": ["E=" + "\x01" * 2_000_000],
+                                          "Labels": {"io.kubernetes.pod.namespace": "shop"}}}))
+    subject.quietly(direct.as_runc(direct.state("c-1", place, init.pid)), timeout="10s")
+    [event] = subject.spooled()
+    assert event["container"]["namespaceName"] == "shop"
 
 
 def test_a_link_to_the_real_file_is_followed(subject, state, box):
