@@ -4,13 +4,15 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 
-from harness import HANG_S, until
+from harness import HANG_S, HOOKCTL, until
 from listener.support import (Listener, answer, can_refuse_descriptors, create, delete, send,
                               subscribed)
 
@@ -164,6 +166,35 @@ def test_clients_of_the_events_socket_are_bounded(listener):
     for one in held:
         one.close()
     until(lambda: b"synced" in listener.ask_text(b'{"request":"list"}\n'), "there is room again")
+
+
+# Connects as often as it is told, and holds what it has without a word.
+HOLDER = """
+import socket, sys
+held = []
+for _ in range(int(sys.argv[2])):
+    held.append(socket.socket(socket.AF_UNIX))
+    held[-1].connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("uid", ["1234", "4321"], ids=["a reader", "a stranger"])
+def test_root_and_readers_can_always_look(tmp_path, uid):
+    """However many clients another user has, who say nothing."""
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(0o755)
+    with Listener(tmp_path, "--allow-reader", "1234") as listener:
+        as_user = ["setpriv", "--reuid", uid, "--clear-groups"]
+        with subprocess.Popen([*as_user, sys.executable, "-c", HOLDER, listener.events, "400"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout.readline() == b"held\n"
+            assert b"synced" in listener.ask_text(b'{"request":"list"}\n')
+            if uid != "1234":
+                reader = ["setpriv", "--reuid", "1234", "--clear-groups"]
+                subprocess.run([*reader, HOOKCTL, "list", "--events", listener.events], check=True)
+            holder.stdin.close()
 
 
 def test_without_descriptors_it_waits_and_recovers(tmp_path, processes):

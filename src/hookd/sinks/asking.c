@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
         /* Of status or metrics, which grow with nothing but runtimes' names. */
@@ -71,35 +70,23 @@ static void report(struct kh_subscriber *c)
         kh_subscriber_finish(c);
 }
 
-static bool may_read(const struct kh_subscribers *s, uid_t uid)
-{
-        if (uid == 0 || uid == geteuid())
-                return true;
-        for (size_t i = 0; i < s->readers_n; i++) {
-                if (s->readers[i] == uid)
-                        return true;
-        }
-        return false;
-}
-
 /*
  * Only now that the request was read: who closes with unread input takes back what it has written.
  */
 static bool refuse(struct kh_subscriber *c)
 {
-        struct kh_subscribers *s = c->owner;
-
+        const struct kh_subscribers *s = c->owner;
         bool full = s->count > s->max || (c->uid != 0 && s->non_root > s->max - s->max / 4);
 
-        if (may_read(s, c->uid) && !full)
+        if (c->may_read && !full)
                 return false;
         kh_subscriber_count_end(c, KH_GONE_REFUSED);
-        if (full)
-                kh_subscriber_end(
-                        c, KH_SPAN("too-many-subscribers"), "too many clients are connected");
-        else
+        if (!c->may_read)
                 kh_subscriber_end(c, KH_SPAN("not-permitted"),
                         "this user may not read; root can allow it with --allow-reader");
+        else
+                kh_subscriber_end(
+                        c, KH_SPAN("too-many-subscribers"), "too many clients are connected");
         return true;
 }
 

@@ -15,6 +15,40 @@
 #define STALLED_NS (30 * KH_NS_PER_S)
 #define ENDING_NS  (2 * KH_NS_PER_S)
 
+enum { TO_BE_REFUSED = 8 };
+
+static bool may_read(const struct kh_subscribers *s, uid_t uid)
+{
+        if (uid == 0 || uid == geteuid())
+                return true;
+        for (size_t i = 0; i < s->readers_n; i++) {
+                if (s->readers[i] == uid)
+                        return true;
+        }
+        return false;
+}
+
+static void count(const struct kh_subscriber *c, int n)
+{
+        struct kh_subscribers *s = c->owner;
+
+        if (!c->may_read) {
+                s->strangers += (unsigned)n;
+                return;
+        }
+        s->count += (unsigned)n;
+        s->non_root += c->uid != 0 ? (unsigned)n : 0;
+}
+
+/* A few above each bound are let in all the same, to be told so. */
+static bool is_beyond_telling(const struct kh_subscribers *s, const struct kh_subscriber *c)
+{
+        if (!c->may_read)
+                return s->strangers >= TO_BE_REFUSED;
+        return s->count >= s->max + TO_BE_REFUSED ||
+               (c->uid != 0 && s->non_root >= s->max - s->max / 4 + TO_BE_REFUSED);
+}
+
 static void free_subscriber(struct kh_deferred *d)
 {
         struct kh_subscriber *c = kh_container_of(d, struct kh_subscriber, deferred);
@@ -33,8 +67,7 @@ void kh_subscriber_drop(struct kh_subscriber *c)
                 return;
         kh_loop_del(s->core->loop, c->slot);
         kh_closep(&c->fd);
-        s->count--;
-        s->non_root -= c->uid != 0;
+        count(c, -1);
         if (!c->counted)
                 s->core->counters.disconnects[KH_GONE_CLOSED]++;
         if (c->query.kind == KH_QUERY_SUBSCRIBE &&
@@ -178,20 +211,21 @@ void kh_subscriber_admit(struct kh_subscribers *s, int fd)
         c->owner = s;
         c->fd = fd;
         c->uid = peer.uid;
+        c->may_read = may_read(s, peer.uid);
         c->query.kind = KH_QUERY_LIST;
         c->events = EPOLLIN;
         c->deferred.fn = free_subscriber;
         kh_outbox_init(&c->outbox);
         kh_outbox_init(&c->later);
-        c->slot = kh_loop_add(s->core->loop, fd, EPOLLIN, on_client, c);
+        c->slot = is_beyond_telling(s, c) ? -EUSERS
+                                          : kh_loop_add(s->core->loop, fd, EPOLLIN, on_client, c);
         if (c->slot < 0) {
                 kh_close(fd);
                 free(c);
                 return;
         }
         kh_list_append(&s->all, &c->node);
-        s->count++;
-        s->non_root += c->uid != 0;
+        count(c, 1);
         kh_subscriber_set_phase(c, KH_SUB_ASKING);
 }
 

@@ -28,6 +28,7 @@ struct kh_subscriber {
         struct kh_subscribers *owner;
         int fd, slot;
         uid_t uid;
+        bool may_read;
         enum kh_subscriber_phase phase;
         bool counted;          /* its end is, as another than the usual one */
         bool deaf;             /* it sends no more */
@@ -45,7 +46,7 @@ struct kh_subscriber {
         char in[KH_QUERY_MAX];
 };
 
-/* Takes FD over. */
+/* Takes FD over; closes it where its user has as many clients as are told that they are too many. */
 void kh_subscriber_admit(struct kh_subscribers *s, int fd);
 
 /* Closed at once; its memory stays until the end of the turn, for somebody may walk the list. */

@@ -11,10 +11,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-enum {
-        ACCEPTS_A_TURN = 16,
-        TO_BE_REFUSED = 8, /* clients above the bound that are told so; others are just closed */
-};
+enum { ACCEPTS_A_TURN = 16 };
 
 static void on_connection(void *arg, uint32_t events)
 {
@@ -24,12 +21,10 @@ static void on_connection(void *arg, uint32_t events)
         for (int i = 0; i < ACCEPTS_A_TURN; i++) {
                 int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-                if (fd >= 0 && s->count < s->max + TO_BE_REFUSED)
+                if (fd >= 0) {
                         kh_subscriber_admit(s, fd);
-                else
-                        kh_close(fd);
-                if (fd >= 0)
                         continue;
+                }
                 if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
                         /* Until the next second, when the timer looks again. */
                         (void)kh_loop_change(s->core->loop, s->slot, 0);

@@ -21,9 +21,10 @@ struct kh_subscribers {
         struct kh_core *core;
         struct kh_list all;
         struct kh_timer timer;
-        unsigned max; /* a quarter of it is root's alone, which can so always look */
-        unsigned count;
+        unsigned max;   /* a quarter of it is root's alone, which can so always look */
+        unsigned count; /* of those who may read */
         unsigned non_root;
+        unsigned strangers;   /* who may not, until they have been told */
         unsigned subscribed;  /* of them */
         const uid_t *readers; /* who may read, besides root */
         size_t readers_n;
