@@ -22,12 +22,12 @@ enum { FOUND_MAX = 16 };
 struct seen {
         enum kh_finding finding;
         enum kh_known started;
-        bool has_pidfd;
         char id[64], place[128], name[64], bundle[128], annotation[64], rootfs[64], runtime[16];
         char error[192];
-        uint32_t pid;
         uint64_t start_time, mnt;
+        uint32_t pid;
         uint8_t ns_host;
+        bool has_pidfd;
 };
 
 static char directory[64];
