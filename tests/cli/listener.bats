@@ -363,3 +363,19 @@ dead() {
         _kubearmor_hookctl
         [ "${COMPREPLY[*]}" = shop ]
 }
+
+@test "completion executes nothing that a container is called" {
+        cd "$dir"
+        # shellcheck disable=SC2016 # it must not be expanded
+        create '$(touch${IFS}executed)' "$(crio '$(touch${IFS}executed)' web-0 '`touch${IFS}executed`')"
+        # shellcheck source=/dev/null
+        source "$repo/completions/kubearmor-hookctl"
+        COMP_WORDS=("$hookctl" inspect --events "$events" '') COMP_CWORD=4
+        _kubearmor_hookctl
+        [ ! -e executed ]
+        [ "${COMPREPLY[*]}" = '\$\(touch\$\{IFS\}executed\)' ]
+        COMP_WORDS=("$hookctl" list --events "$events" -n '') COMP_CWORD=5
+        _kubearmor_hookctl
+        [ ! -e executed ]
+        [ "${#COMPREPLY[@]}" -eq 1 ]
+}
