@@ -195,9 +195,10 @@ static void wait_for_container(
         const struct kubearmor_hook_event *event;
         int rc = kubearmor_hook_subscribe(hook, NULL, 0);
 
-        while (rc >= 0 && (rc = kubearmor_hook_next(hook, kh_left_ms(deadline_ns), &event)) != 0) {
-                if (rc == -EINTR)
-                        continue;
+        while (rc >= 0 || rc == -EINTR) {
+                rc = kubearmor_hook_next(hook, kh_left_ms(deadline_ns), &event);
+                if (rc == 0)
+                        break;
                 if (rc < 0 || event->type != KUBEARMOR_HOOK_CREATED)
                         continue;
                 add(checks, NULL, step, event->source && strcmp(event->source, "hook") == 0,
@@ -263,6 +264,7 @@ static void verify(const struct kh_settings *s, struct kh_setup *setup, struct c
         for (unsigned i = 0; i < views.n; i++)
                 check_runtime(checks, setup, &views.v[i]);
         kh_views_done(&views);
+        checks->failed |= !hook;
         if (!hook || !check_delivery(checks, setup, hook))
                 return;
         check_containers(checks, setup, hook);

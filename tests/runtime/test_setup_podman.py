@@ -243,6 +243,7 @@ def test_verify_beside_the_real_listener(node, podman, base, scratch):
         (scratch / "none").mkdir()
         podman("--hooks-dir", scratch / "none", "run", "--detach", "--network", "none",
                "--cgroup-parent", node.cgroup_parent, IMAGE, "sleep", "60")
+        assert node.hookctl("verify", "--events", "/" + "x" * 200, check=False)[0] == 1
         code, out, _ = until(lambda: [r for r in [node.hookctl("verify", check=False)] if r[0]],
                              "the container that no hook told of")[0]
         assert code == 1 and "1 without it: 1 of runc, such as " in out
