@@ -37,21 +37,32 @@ const char *const kh_state_name[KH_STATE_COUNT] = {
         "kubelet and, on a server, the API; containers go on"
 
 const struct kh_runtime kh_runtimes[KH_OWNER_COUNT] = {
-        [KH_OWNER_CRIO] = { kh_plan_crio, { "crio" }, 0,
-                "CRI-O reads the list of its directories when it starts; containers go on" },
+        [KH_OWNER_CRIO] = { .plan = kh_plan_crio,
+                .services = { "crio" },
+                .why = "CRI-O reads the list of its directories when it starts; containers go on" },
         [KH_OWNER_PODMAN] = { .plan = kh_plan_podman },
-        [KH_OWNER_CONTAINERD] = { kh_plan_containerd, { "containerd" }, 0, OF_CONTAINERD },
-        [KH_OWNER_K3S] = { kh_plan_k3s, { "k3s", "k3s-agent" }, 0, OF_WHOLE_NODE },
-        [KH_OWNER_RKE2] = { kh_plan_k3s, { "rke2-server", "rke2-agent" }, 0, OF_WHOLE_NODE },
-        [KH_OWNER_K0S] = { kh_plan_k0s, { "k0scontroller", "k0sworker" }, 0,
-                "k0s restarts its containerd by itself, some seconds after a drop-in changes: "
-                "containers go on; only if it does not" },
-        [KH_OWNER_MICROK8S] = { kh_plan_microk8s, { "snap.microk8s.daemon-containerd" }, 0,
-                OF_CONTAINERD },
-        [KH_OWNER_DOCKER] = { kh_plan_docker, { "docker" }, SIGHUP,
-                "dockerd reads its runtimes anew; nothing is restarted",
-                "by itself a reload leaves dockerd with what its configuration no longer names; a "
-                "restart of it does as well" },
+        [KH_OWNER_CONTAINERD] = { .plan = kh_plan_containerd,
+                .services = { "containerd" },
+                .why = OF_CONTAINERD },
+        [KH_OWNER_K3S] = { .plan = kh_plan_k3s,
+                .services = { "k3s", "k3s-agent" },
+                .why = OF_WHOLE_NODE },
+        [KH_OWNER_RKE2] = { .plan = kh_plan_k3s,
+                .services = { "rke2-server", "rke2-agent" },
+                .why = OF_WHOLE_NODE },
+        [KH_OWNER_K0S] = { .plan = kh_plan_k0s,
+                .services = { "k0scontroller", "k0sworker" },
+                .why = "k0s restarts its containerd by itself, some seconds after a drop-in "
+                       "changes: containers go on; only if it does not" },
+        [KH_OWNER_MICROK8S] = { .plan = kh_plan_microk8s,
+                .services = { "snap.microk8s.daemon-containerd" },
+                .why = OF_CONTAINERD },
+        [KH_OWNER_DOCKER] = { .plan = kh_plan_docker,
+                .services = { "docker" },
+                .signal = SIGHUP,
+                .why = "dockerd reads its runtimes anew; nothing is restarted",
+                .keeps = "by itself a reload leaves dockerd with what its configuration no longer "
+                         "names; a restart of it does as well" },
 };
 
 unsigned kh_recorded_owners(const struct kh_setup *s)
