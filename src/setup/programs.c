@@ -327,6 +327,7 @@ static int check_unneeded(
 
 int kh_programs_remove(struct kh_setup *s, struct kh_record *record, struct kh_err *err)
 {
+        char asked[PATH_MAX + sizeof(KH_ASKED_SUFFIX)];
         struct kh_err why;
         int r;
 
@@ -336,5 +337,8 @@ int kh_programs_remove(struct kh_setup *s, struct kh_record *record, struct kh_e
         }
         kh_file_tidy(&s->root, record->path);
         r = kh_file_set(&s->root, record->path, (struct kh_span){ 0 }, 0, NULL, err);
+        (void)snprintf(asked, sizeof(asked), "%s" KH_ASKED_SUFFIX, record->path);
+        if (r == 0)
+                r = kh_file_set(&s->root, asked, (struct kh_span){ 0 }, 0, NULL, err);
         return r < 0 ? r : kh_journal_forget(&s->journal, record, err);
 }

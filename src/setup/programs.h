@@ -9,6 +9,9 @@
 
 #define KH_WRAPPER_NAME "kubearmor-runtime"
 
+/* The wrapper makes a file of that name anew when an engine asks it for its features. */
+#define KH_ASKED_SUFFIX ".asked"
+
 /* Where they are already, or the first directory that can have them, into s->bin_dir. */
 int kh_programs_choose_directory(struct kh_setup *s, struct kh_err *err);
 

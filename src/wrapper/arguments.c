@@ -59,6 +59,7 @@ void kh_arguments_read(int argc, char **argv, struct kh_arguments *ret)
                                 return; /* the container's id */
                         in_command = true;
                         ret->makes_container = is_one_of(argv[i], strlen(argv[i]), making);
+                        ret->asks_features = strcmp(argv[i], "features") == 0;
                         if (!ret->makes_container)
                                 return;
                         continue;

@@ -8,6 +8,7 @@
 
 struct kh_arguments {
         bool makes_container; /* `create`, `run` or `restore`: the bundle's hooks are read now */
+        bool asks_features;   /* `features`: an engine reads its configuration */
         const char *bundle;   /* NULL: the working directory */
         const char *log;      /* where the runtime tells its caller what went wrong; or NULL */
 };

@@ -68,6 +68,16 @@ static void report(const struct kh_arguments *arguments, const struct kh_err *er
         to_log(arguments->log, KH_SPAN("warning"), err->msg);
 }
 
+/* dockerd, from 25 on, shows by nothing else that it has read its configuration; set-up looks here. */
+static void note_asked(const char *self)
+{
+        char path[PATH_MAX + sizeof(".asked")];
+
+        (void)snprintf(path, sizeof(path), "%s.asked", self);
+        kh_close(open(
+                path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
+}
+
 /* Links may lead back to this very program. */
 static bool is_self(const char *path)
 {
@@ -97,6 +107,8 @@ int main(int argc, char **argv)
         kh_arguments_read(argc, argv, &arguments);
         if (kh_wrapper_options_read(self, &options, &err) < 0)
                 report(&arguments, &err);
+        else if (arguments.asks_features)
+                note_asked(self);
         if (arguments.makes_container && options.hooks.n &&
                 kh_bundle_add_hooks(arguments.bundle, &options.hooks, &err) < 0)
                 report(&arguments, &err);

@@ -193,7 +193,8 @@ def test_whatever_is_wrong_the_runtime_is_called(node, docker, listener):
 
 
 def test_the_wrapper_passes_all_else_on(scratch):
-    """Arguments, environment, descriptors and exit status are the runtime's own."""
+    """Arguments, environment, descriptors and exit status are the runtime's own; that it was asked
+    for its features is left for set-up to see."""
     runtime = scratch / "runtime"
     runtime.write_text('#!/bin/sh\necho "$FOO|$*"\ncat <&7\nexit 23\n')
     runtime.chmod(0o755)
@@ -207,3 +208,7 @@ def test_the_wrapper_passes_all_else_on(scratch):
         done = subprocess.run(["sh", "-c", 'exec 7<"$0"; exec "$@"', scratch / "input", wrapper,
                                *words], capture_output=True, env={"FOO": "bar"}, timeout=HANG_S)
         assert (done.returncode, done.stdout.decode()) == (23, f"bar|{' '.join(words)}\nseven")
+    asked = scratch / "kubearmor-runtime.asked"
+    assert not asked.exists()
+    subprocess.run([wrapper, "features"], capture_output=True, timeout=HANG_S)
+    assert asked.exists()

@@ -53,7 +53,10 @@ static void nothing_to_do(void **state)
         (void)state;
         READ(&a, "--version");
         assert_false(a.makes_container);
+        READ(&a, "create", "--bundle", "features", "features");
+        assert_false(a.asks_features);
         READ(&a, "features");
+        assert_true(a.asks_features);
         assert_false(a.makes_container);
         kh_arguments_read(0, (char *[]){ NULL }, &a);
         assert_false(a.makes_container);

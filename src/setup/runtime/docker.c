@@ -299,11 +299,14 @@ bool kh_docker_has_containers(const struct kh_setup *s)
 
 bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance *i)
 {
-        char runtimes[PATH_MAX];
+        char runtimes[PATH_MAX], asked[PATH_MAX];
         struct stat config;
 
         if (kh_host_stat(&s->root, i->config, &config) < 0)
                 return false;
         data_path(s, "runtimes", runtimes);
-        return is_since(s, runtimes, &config.st_ctim) || has_container(s, &config.st_ctim);
+        return is_since(s, runtimes, &config.st_ctim) ||
+               (kh_path_join(asked, s->bin_dir, KH_WRAPPER_NAME KH_ASKED_SUFFIX) &&
+                       is_since(s, asked, &config.st_ctim)) ||
+               has_container(s, &config.st_ctim);
 }

@@ -45,8 +45,9 @@ bool kh_docker_is_rewritten(const struct kh_setup *s, const struct kh_docker_scr
 bool kh_docker_has_containers(const struct kh_setup *s);
 
 /*
- * Whether a file of dockerd's shows that it has read its configuration as that is now. It need not
- * show it: since 25.0 only a container that it has made by our runtime does.
+ * Whether dockerd shows that it has read its configuration as that is now, with our runtime in it:
+ * up to 24 it makes the directory of scripts anew, from 25 on it asks the wrapper for its features.
+ * It is enough to tell of, and no proof that the configuration is in force.
  */
 bool kh_docker_shows_reading(const struct kh_setup *s, const struct kh_instance *i);
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines import call
+from harness import until
 from machine import PAYLOAD
 
 KINDS = ("docker", "podman-runc", "podman-crun", "runc", "crun")
@@ -31,8 +32,16 @@ def test_the_services_are_started(guest):
     guest.keep_files()
 
 
+def test_dockers_reload_is_seen(guest):
+    """Whoever has it read its configuration."""
+    guest.hookctl("install", "--runtime", "docker", "--docker-default")
+    assert guest.states()["docker"] == "waiting"
+    call("systemctl", "reload", "docker")
+    until(lambda: guest.states()["docker"] == "hooked", "what the reload leaves")
+
+
 def test_every_runtime_is_set_up(guest):
-    _, out, err = guest.hookctl("install", "--docker-default", "--restart")
+    _, out, err = guest.hookctl("install", "--restart")
     states = guest.states()
     assert {r: states[r] for r in ("containerd", "docker", "podman")} == \
         dict.fromkeys(("containerd", "docker", "podman"), "hooked"), out + err
