@@ -33,6 +33,14 @@ static inline uint64_t kh_left_ns(uint64_t deadline_ns)
         return deadline_ns > now ? deadline_ns - now : 0;
 }
 
+static inline void kh_pause_ms(unsigned ms)
+{
+        const struct timespec length = { .tv_sec = ms / 1000,
+                .tv_nsec = (long)(ms % 1000 * KH_NS_PER_MS) };
+
+        (void)nanosleep(&length, NULL);
+}
+
 /* What poll() takes: rounded up, so that a wait never ends just before its deadline and spins. */
 static inline int kh_left_ms(uint64_t deadline_ns)
 {

@@ -169,9 +169,10 @@ int kh_host_list(
         if (fd == -ENOENT)
                 return 0;
         if (!dir) {
+                int code = fd < 0 ? fd : -errno;
+
                 kh_close(fd);
-                return kh_fail(err, -errno, "open directory '%s': %s", path,
-                        kh_strerror(fd < 0 ? fd : errno));
+                return kh_fail(err, code, "open directory '%s': %s", path, kh_strerror(code));
         }
         while ((entry = readdir(dir))) {
                 if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -223,6 +224,11 @@ int kh_host_read(
         }
         kh_text_done(ret);
         return kh_fail(err, -EIO, "read '%s': %s", path, kh_strerror(errno));
+}
+
+void kh_path_directory(char *ret, const char *path)
+{
+        (void)snprintf(ret, PATH_MAX, "%.*s", (int)(strrchr(path, '/') - path), path);
 }
 
 bool kh_path_join(char *ret, const char *directory, const char *name)

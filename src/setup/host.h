@@ -60,5 +60,8 @@ void kh_names_done(struct kh_names *names);
 int kh_host_read(
         const struct kh_host *root, const char *path, struct kh_text *ret, struct kh_err *err);
 
+/* What PATH, an absolute one, lies in, into RET of PATH_MAX bytes; "" for the root. */
+void kh_path_directory(char *ret, const char *path);
+
 /* Makes PATH from directory and name; false when it does not fit. */
 bool kh_path_join(char *ret, const char *directory, const char *name);

@@ -306,7 +306,7 @@ static bool write_record(const struct kh_record *r, struct kh_text *out)
         kh_text_span(out, kh_buf_view(&b));
         kh_text_span(out, kh_text_view(&r->base));
         kh_text_span(out, kh_text_view(&r->after));
-        return !b.over && !out->failed;
+        return !b.over && !out->failed && !r->base.failed && !r->after.failed;
 }
 
 /* The directories of the journal itself need no record: they go when the last one does. */

@@ -275,14 +275,6 @@ int kh_uninstall(
         return kh_plan_revert(s, owners, undo, err);
 }
 
-static void pause_ms(unsigned ms)
-{
-        const struct timespec length = { .tv_sec = ms / 1000,
-                .tv_nsec = (long)(ms % 1000 * KH_NS_PER_MS) };
-
-        (void)nanosleep(&length, NULL);
-}
-
 /* Those whose daemons are all that holds the programs: what holds the wrapper's options. */
 static unsigned only_daemons(const struct kh_setup *s)
 {
@@ -310,25 +302,27 @@ static int release(struct kh_setup *s, unsigned owners, struct kh_err *err)
 int kh_uninstall_programs(
         struct kh_setup *s, uint64_t deadline_ns, bool restart, struct kh_err *err)
 {
+        unsigned awaited;
         int r = 0;
 
         if (s->may_be_starting)
-                pause_ms(START_MS);
+                kh_pause_ms(START_MS);
         for (;;) {
                 kh_detect(s);
                 r = kh_plan_clear(s, err);
                 if (r < 0 || !s->kept.p)
                         break;
-                if (restart && only_daemons(s)) {
+                awaited = restart ? only_daemons(s) : 0;
+                if (awaited) {
                         restart = false; /* once: what shows nothing by it never will */
-                        r = release(s, only_daemons(s), err);
+                        r = release(s, awaited, err);
                         if (r < 0)
                                 break;
                         continue;
                 }
                 if (kh_left_ns(deadline_ns) == 0)
                         break;
-                pause_ms(POLL_MS);
+                kh_pause_ms(POLL_MS);
         }
         kh_journal_tidy(&s->journal);
         return r < 0 ? r : 0;

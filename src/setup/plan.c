@@ -135,6 +135,8 @@ static int write_edit(struct kh_setup *s, const struct kh_edit *e, struct kh_err
         kh_cleanup(kh_identity_leave) struct kh_identity who = kh_identity_enter(e->who);
 
         (void)who;
+        if (e->after.failed)
+                return kh_fail(err, -ENOMEM, "out of memory");
         kh_file_tidy(&s->root, e->path);
         if (kh_text_eq(&e->current, &e->after))
                 return 0;
@@ -153,7 +155,7 @@ static int record_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err
 {
         struct kh_record *record = kh_journal_get(&s->journal, KH_RECORD_FILE, e->path);
 
-        if (!record)
+        if (!record || e->base.failed || e->after.failed)
                 return kh_fail(err, -ENOMEM, "out of memory");
         kh_text_done(&record->base);
         kh_text_done(&record->after);
@@ -176,8 +178,7 @@ static int apply_edit(struct kh_setup *s, struct kh_edit *e, struct kh_err *err)
 
         if (kh_text_eq(&e->current, &e->after) && is_recorded(e))
                 return write_edit(s, e, err);
-        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(e->path, '/') - e->path),
-                e->path);
+        kh_path_directory(directory, e->path);
         if (*directory)
                 r = kh_journal_make_directory(&s->journal, e->owners, e->who, directory, err);
         if (r == 0 && !is_recorded(e))
@@ -245,7 +246,7 @@ static int hold_named(
         char directory[PATH_MAX], drop_ins[PATH_MAX], namer[PATH_MAX];
         const char *name = strrchr(spec->path, '/');
 
-        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(name - spec->path), spec->path);
+        kh_path_directory(directory, spec->path);
         find_namer(s, plan, directory, name, namer);
         if (!*namer && kh_path_join(drop_ins, directory, "conf.d"))
                 find_namer(s, plan, drop_ins, name, namer);

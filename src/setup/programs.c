@@ -68,16 +68,18 @@ static int check_directory(const struct kh_host *root, const char *path, struct 
         return check_ways(root, strcmp(existing, "/") == 0 ? "" : existing, err);
 }
 
+static bool is_program(const struct kh_record *r, const char *name)
+{
+        return r->kind == KH_RECORD_PROGRAM && strcmp(strrchr(r->path, '/') + 1, name) == 0;
+}
+
 /* Where an earlier install put them. */
 static bool recall_directory(struct kh_setup *s)
 {
         for (const struct kh_record *r = s->journal.records; r; r = r->next) {
-                const char *slash = strrchr(r->path, '/');
-
-                if (r->kind != KH_RECORD_PROGRAM || strcmp(slash + 1, KH_HOOK_NAME) != 0)
+                if (!is_program(r, KH_HOOK_NAME))
                         continue;
-                (void)snprintf(
-                        s->bin_dir, sizeof(s->bin_dir), "%.*s", (int)(slash - r->path), r->path);
+                kh_path_directory(s->bin_dir, r->path);
                 return true;
         }
         return false;
@@ -280,8 +282,7 @@ static bool is_configured(const struct kh_setup *s, bool is_wrapper)
 static const struct kh_record *find_wrapper(const struct kh_setup *s)
 {
         for (const struct kh_record *r = s->journal.records; r; r = r->next) {
-                if (r->kind == KH_RECORD_PROGRAM &&
-                        kh_span_ends(kh_span_of(r->path), KH_SPAN("/" KH_WRAPPER_NAME)))
+                if (is_program(r, KH_WRAPPER_NAME))
                         return r;
         }
         return NULL;
@@ -308,7 +309,7 @@ bool kh_programs_hold(const struct kh_setup *s, enum kh_format format)
 static int check_unneeded(
         const struct kh_setup *s, const struct kh_record *record, struct kh_err *err)
 {
-        bool is_wrapper = strcmp(strrchr(record->path, '/') + 1, KH_WRAPPER_NAME) == 0;
+        bool is_wrapper = is_program(record, KH_WRAPPER_NAME);
         unsigned awaited = kh_awaited(s, record);
 
         if (is_wrapper && kh_docker_has_containers(s))

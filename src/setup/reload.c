@@ -129,14 +129,7 @@ static int forget_awaiting(struct kh_setup *s, enum kh_owner owner, struct kh_er
         return r;
 }
 
-static void pause_ms(unsigned ms)
-{
-        const struct timespec length = { .tv_nsec = (long)(ms * KH_NS_PER_MS) };
-
-        (void)nanosleep(&length, NULL);
-}
-
-/* The file as it was before show_docker(); then the record, so that the file alone is never ahead. */
+/* The file as it was before show_docker(), then the record: so each of the two can be undone by. */
 static int stop_showing(struct kh_setup *s, struct kh_edit *e, const struct kh_text *now,
         bool was_recorded, struct kh_err *err)
 {
@@ -167,15 +160,16 @@ static int show_docker(struct kh_setup *s, const struct kh_instance *i, const ch
         const struct kh_plan plan = { .edits = &edit };
         struct kh_docker_script before = kh_docker_find_script(s);
         uint64_t deadline_ns = kh_boottime_ns() + RELEASE_NS;
-        int r = kh_plan_apply(s, &plan, err), back;
+        int r = kh_plan_apply(s, &plan, err), back = 0;
 
-        if (r == 0)
+        if (r == 0) {
                 r = reload(s, i, err);
-        while (r == 0 && kh_left_ns(deadline_ns)) {
-                pause_ms(POLL_MS);
-                r = kh_docker_is_rewritten(s, &before);
+                while (r == 0 && kh_left_ns(deadline_ns)) {
+                        kh_pause_ms(POLL_MS);
+                        r = kh_docker_is_rewritten(s, &before);
+                }
+                back = stop_showing(s, &edit, now, record != NULL, err);
         }
-        back = stop_showing(s, &edit, now, record != NULL, err);
         kh_text_done(&edit.base);
         return back < 0 ? back : r;
 }

@@ -20,7 +20,6 @@ enum { LOCK_WAIT_MS = 30000, LOCK_POLL_MS = 50 };
 /* flock(2) has no deadline of its own. */
 static int lock(const struct kh_host *root, int *ret, struct kh_err *err)
 {
-        const struct timespec pause = { .tv_nsec = LOCK_POLL_MS * (long)KH_NS_PER_MS };
         const char *name;
         kh_cleanup(kh_closep) int dir = kh_host_open_parent(root, LOCK_PATH, &name);
         kh_cleanup(kh_closep) int fd = -EBADF;
@@ -36,7 +35,7 @@ static int lock(const struct kh_host *root, int *ret, struct kh_err *err)
                         return kh_fail(err, -errno, "lock '%s': %s", LOCK_PATH, kh_strerror(errno));
                 if (waited >= LOCK_WAIT_MS)
                         return kh_fail(err, -EBUSY, "another kubearmor-hookctl is at work");
-                (void)nanosleep(&pause, NULL);
+                kh_pause_ms(LOCK_POLL_MS);
         }
         *ret = kh_take_fd(&fd);
         return 0;
@@ -174,6 +173,12 @@ static void tell(struct kh_text *t, const char *option, const char *value)
                                  : "''");
 }
 
+static void tell_stages(struct kh_text *t, const struct kh_setup_options *o)
+{
+        for (unsigned i = 0; t && i < o->n_stages; i++)
+                kh_text_printf(t, "%s%s", i ? "," : " --stages ", o->stages[i]);
+}
+
 static bool has_option(const struct kh_setup_options *o, unsigned n, const char *option)
 {
         for (unsigned i = 0; i < n; i++) {
@@ -208,8 +213,7 @@ static bool merge(
         if (o->timeout_ns == 0)
                 o->timeout_ns = earlier->timeout_ns;
         if (o->n_stages == 0) {
-                for (unsigned i = 0; i < earlier->n_stages; i++)
-                        tell(told, i ? "" : "--stages", earlier->stages[i]);
+                tell_stages(told, earlier);
                 memcpy(o->stages, earlier->stages, sizeof(o->stages));
                 o->n_stages = earlier->n_stages;
         }

@@ -81,8 +81,10 @@ def test_options_stay_until_others_are_given(node):
         path = node.path(HOOKS_DIR + "/kubearmor-hook-poststop.json")
         return json.loads(path.read_text())["hook"]["args"][3:]
 
-    install(node, "--timeout", "2s", "--exempt-namespace", "a", "--exempt-namespace", "b")
+    install(node, "--timeout", "2s", "--exempt-namespace", "a", "--exempt-namespace", "b",
+            "--stages", "createRuntime,poststop")
     _, _, err = install(node)
+    assert "--stages createRuntime,poststop" in err
     assert "--timeout 2s --exempt-namespace a --exempt-namespace b" in err
     assert arguments() == ["--timeout", "2s", "--exempt-namespace", "a", "--exempt-namespace", "b"]
     install(node, "--exempt-namespace", "c", "--log", "/run/x.log")

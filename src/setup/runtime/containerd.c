@@ -225,7 +225,7 @@ static bool is_imported(const struct kh_containerd_plan *p, struct kh_span text)
 
 static int plan_import(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        char pattern[PATH_MAX];
+        char directory[PATH_MAX], pattern[PATH_MAX + sizeof(IMPORT_NAME)];
         struct kh_edit *e = kh_plan_edit(
                 p->setup, p->plan, p->instance->owner, KH_FORMAT_TOML, p->instance->config, err);
         struct kh_text made = { 0 };
@@ -239,8 +239,8 @@ static int plan_import(struct kh_containerd_plan *p, struct kh_err *err)
         }
         if (!e->base.p)
                 kh_text_printf(&made, "version = %d " KH_TOML_MARK "\n", (int)p->version);
-        (void)snprintf(pattern, sizeof(pattern), "%.*s/" IMPORT_NAME,
-                (int)(strrchr(p->drop_in, '/') - p->drop_in), p->drop_in);
+        kh_path_directory(directory, p->drop_in);
+        (void)snprintf(pattern, sizeof(pattern), "%s/" IMPORT_NAME, directory);
         r = kh_toml_add_import(
                 e->base.p ? kh_text_view(&e->base) : kh_text_view(&made), pattern, &e->after, err);
         kh_text_done(&made);
@@ -253,7 +253,7 @@ static int plan_import(struct kh_containerd_plan *p, struct kh_err *err)
  */
 static int plan_template(struct kh_containerd_plan *p, struct kh_err *err)
 {
-        char path[PATH_MAX], imported_path[PATH_MAX];
+        char path[PATH_MAX], directory[PATH_MAX], imported_path[PATH_MAX + sizeof("/*.toml")];
         struct kh_text rendered;
         struct kh_edit *e;
         int r = kh_host_read(&p->setup->root, p->instance->config, &rendered, err);
@@ -262,8 +262,8 @@ static int plan_template(struct kh_containerd_plan *p, struct kh_err *err)
         if (r < 0)
                 return r;
         (void)kh_path_join(path, p->directory, KH_CONTAINERD_TEMPLATE);
-        (void)snprintf(imported_path, sizeof(imported_path), "%.*s/*.toml",
-                (int)(strrchr(p->drop_in, '/') - p->drop_in), p->drop_in);
+        kh_path_directory(directory, p->drop_in);
+        (void)snprintf(imported_path, sizeof(imported_path), "%s/*.toml", directory);
         imported = is_imported(p, kh_text_view(&rendered));
         kh_text_done(&rendered);
         if (imported && !kh_journal_find(&p->setup->journal, path))
@@ -368,8 +368,7 @@ int kh_containerd_place(struct kh_containerd_plan *p, const char *drop_in, struc
 {
         const char *config = p->instance->config;
 
-        (void)snprintf(p->directory, sizeof(p->directory), "%.*s",
-                (int)(strrchr(config, '/') - config), config);
+        kh_path_directory(p->directory, config);
         (void)snprintf(p->edited, sizeof(p->edited), "%s", config);
         if (kh_path_join(p->spec, p->directory, SPEC_NAME) &&
                 snprintf(p->drop_in, sizeof(p->drop_in), "%s/%s/" DROP_IN_NAME, p->directory,

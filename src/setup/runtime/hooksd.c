@@ -135,8 +135,7 @@ static const struct kh_record *find_directory(const struct kh_setup *s, const ch
 {
         char directory[PATH_MAX];
 
-        (void)snprintf(
-                directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+        kh_path_directory(directory, path);
         return kh_journal_find(&s->journal, directory);
 }
 
