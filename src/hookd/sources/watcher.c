@@ -174,10 +174,10 @@ static void read_inotify(const char *buf, size_t n, event_fn fn, void *arg)
 }
 
 /* The directory and, behind its handle, the name: "." where the directory is meant itself. */
-static bool read_info(const struct fanotify_event_metadata *meta, struct kh_watcher_event *ret)
+static bool read_info(
+        const struct fanotify_event_metadata *meta, const char *event, struct kh_watcher_event *ret)
 {
-        const char *p = (const char *)meta + meta->metadata_len;
-        const struct fanotify_event_info_fid *info = (const void *)p;
+        const struct fanotify_event_info_fid *info = (const void *)(event + meta->metadata_len);
         const struct file_handle *handle = (const void *)info->handle;
         const char *name;
 
@@ -193,19 +193,24 @@ static bool read_info(const struct fanotify_event_metadata *meta, struct kh_watc
         return true;
 }
 
+/* The kernel pads events to four bytes, of which the head of the next would need eight. */
 static void read_fanotify(const char *buf, size_t n, event_fn fn, void *arg)
 {
-        const struct fanotify_event_metadata *meta = (const void *)buf;
-        size_t left = n;
+        struct fanotify_event_metadata meta;
 
-        for (; FAN_EVENT_OK(meta, left); meta = FAN_EVENT_NEXT(meta, left)) {
-                struct kh_watcher_event event = {
-                        .is_directory = meta->mask & FAN_ONDIR,
-                        .gone = meta->mask & FAN_DELETE_SELF,
-                        .lost = meta->mask & FAN_Q_OVERFLOW,
+        for (size_t at = 0; n - at >= sizeof(meta); at += meta.event_len) {
+                struct kh_watcher_event event;
+
+                memcpy(&meta, buf + at, sizeof(meta));
+                if (!FAN_EVENT_OK(&meta, n - at))
+                        return;
+                event = (struct kh_watcher_event){
+                        .is_directory = meta.mask & FAN_ONDIR,
+                        .gone = meta.mask & FAN_DELETE_SELF,
+                        .lost = meta.mask & FAN_Q_OVERFLOW,
                 };
-
-                if (event.lost || (read_info(meta, &event) && (event.gone || event.name.n)))
+                if (event.lost ||
+                        (read_info(&meta, buf + at, &event) && (event.gone || event.name.n)))
                         fn(arg, &event);
         }
 }
