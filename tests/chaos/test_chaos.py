@@ -69,8 +69,7 @@ def started(stack, layout, base):
         config = drivers.configure_pods(view, base, hook)
         ctr = opened(Containerd(view, base, ["containerd", "--config", config]))
         image.write_archive(base / "pods.tar", base / "rootfs", [IMAGE])
-        ctr("--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
-            base / "pods.tar")
+        ctr("--namespace", "k8s.io", "images", "import", "--no-unpack", base / "pods.tar")
         engines["ctr"] = drivers.Tasks(ctr, base, base, hook), 3
         engines["pods"] = drivers.Pods(Cri(view), view.cgroup_parent), 4
     return view, [drivers.Slot(driver, f"{name}-{i}", hooked=i % 3 != 2)

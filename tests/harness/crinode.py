@@ -44,8 +44,7 @@ class CriNode(Node):
     def load_image(self, names, rootfs, **options):
         archive = self.scratch / "image.tar"
         image.write_archive(archive, rootfs, names, **options)
-        self.containerd("--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
-                        archive)
+        self.containerd("--namespace", "k8s.io", "images", "import", "--no-unpack", archive)
 
     def restart_containerd(self):
         self.containerd.close()

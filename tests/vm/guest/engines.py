@@ -73,6 +73,29 @@ class Podman(Docker):
         self("rm", "--force", "--time", "0", *idents)
 
 
+class RootlessPodman(Podman):
+    """Alice's: called as a service of hers, since systemd lets those have cgroups. conmon stays in
+    the service's."""
+
+    UID = 1001
+    HOME = Path("/home/alice")
+    _RUNTIME_DIR = Path(f"/run/user/{UID}")
+
+    def __init__(self):
+        super().__init__("crun")
+        self.command = ("setpriv", "--reuid", self.UID, "--regid", self.UID, "--clear-groups",
+                        "env", f"XDG_RUNTIME_DIR={self._RUNTIME_DIR}",
+                        "systemd-run", "--user", "--quiet", "--pipe", "--wait",
+                        "--property", "KillMode=process", *self.command)
+
+    def pid(self, ident):
+        place = self._RUNTIME_DIR / "containers/overlay-containers" / ident / "userdata"
+        return int((place / "pidfile").read_text())
+
+    def place(self, ident):
+        return self.HOME / ".local/share/containers/storage/overlay-containers" / ident / "userdata"
+
+
 class Pods:
     """containerd's CRI; a name's first part is its pod's."""
 

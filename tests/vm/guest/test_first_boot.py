@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from engines import call
+from engines import RootlessPodman, call
 from harness import until
 from machine import PAYLOAD
 
-KINDS = ("docker", "podman-runc", "podman-crun", "runc", "crun")
+KINDS = ("docker", "podman-runc", "podman-crun", "podman-rootless", "runc", "crun")
+UNITS = Path("/etc/systemd/system")
 OLDER = {}
 
 
@@ -29,6 +30,20 @@ def test_the_services_are_started(guest):
                        ("/ka.sock", 0o600), ("/events/events.sock", 0o600)):
         assert Path(f"/run/kubearmor{path}").stat().st_mode & 0o7777 == mode, path
     assert set(OLDER.values()) <= set(guest.listed())
+
+
+def test_a_user_may_report_containers_of_his_own(guest):
+    """By drop-ins, as the page of Podman says."""
+    for unit, text in (("socket", "[Socket]\nSocketMode=0666\n"), ("service", f"""[Service]
+ExecStart=
+ExecStart=/usr/local/sbin/kubearmor-hookd --allow-uid {RootlessPodman.UID}
+""")):
+        drop_in = UNITS / f"kubearmor-hookd.{unit}.d/users.conf"
+        drop_in.parent.mkdir()
+        drop_in.write_text(text)
+    call("systemctl", "daemon-reload")
+    call("systemctl", "restart", "kubearmor-hookd.socket", "kubearmor-hookd.service")
+    assert Path("/run/kubearmor/ka.sock").stat().st_mode & 0o7777 == 0o666
     guest.keep_files()
 
 
@@ -41,7 +56,7 @@ def test_dockers_reload_is_seen(guest):
 
 
 def test_every_runtime_is_set_up(guest):
-    _, out, err = guest.hookctl("install", "--restart")
+    _, out, err = guest.hookctl("install", "--rootless", "alice", "--restart")
     states = guest.states()
     assert {r: states[r] for r in ("containerd", "docker", "podman")} == \
         dict.fromkeys(("containerd", "docker", "podman"), "hooked"), out + err

@@ -3,10 +3,10 @@
 
 import pytest
 
-from engines import call
+from engines import RootlessPodman, call
 from harness import until
 
-KINDS = ("pods", "docker", "podman-crun", "runc")
+KINDS = ("pods", "docker", "podman-crun", "podman-rootless", "runc")
 MADE = {}
 
 
@@ -43,6 +43,7 @@ def test_the_set_up_is_undone(guest):
         MADE[kind] = kind, engine.run(f"{kind}-last")
         guest.check_announced(engine, MADE[kind][1])
     guest.hookctl("uninstall", "--restart")
+    assert not list(RootlessPodman.HOME.rglob("*kubearmor*"))
     for kind, ident in MADE.values():
         guest.engine(kind).remove(ident)
         assert ident not in guest.listed()
