@@ -89,11 +89,17 @@ class RootlessPodman(Podman):
                         "--property", "KillMode=process", *self.command)
 
     def pid(self, ident):
-        place = self._RUNTIME_DIR / "containers/overlay-containers" / ident / "userdata"
+        place = self._userdata(self._RUNTIME_DIR / "containers", ident)
         return int((place / "pidfile").read_text())
 
     def place(self, ident):
-        return self.HOME / ".local/share/containers/storage/overlay-containers" / ident / "userdata"
+        return self._userdata(self.HOME / ".local/share/containers/storage", ident)
+
+    @staticmethod
+    def _userdata(root, ident):
+        """The older Podman finds no overlay driver that an ordinary user may use."""
+        [found] = root.glob(f"*-containers/{ident}/userdata")
+        return found
 
 
 class Pods:
