@@ -40,7 +40,7 @@ static uint64_t scan_once(const struct kh_host *host, unsigned *found)
                 exit(1);
         }
         *found = 0;
-        kh_discovery_init(&d, host, kh_default_places, kh_default_places_n, room);
+        kh_discovery_init(&d, host, kh_default_places, KH_DEFAULT_PLACES, room);
         kh_discovery_scan(&d, count, found);
         munmap(room, sizeof(*room));
         return kh_boottime_ns() - start;

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 
 /* What tells the start time comes first: the others then need no second look at its process. */
-const struct kh_place_pattern kh_default_places[] = {
+const struct kh_place_pattern kh_default_places[KH_DEFAULT_PLACES] = {
         { KH_PLACE_RUNTIME, 0, "/run/runc", NULL },
         { KH_PLACE_RUNTIME, 0, "/run/crun", NULL },
         { KH_PLACE_RUNTIME, 0, "/run/containerd/runc/*", NULL },
@@ -18,7 +18,59 @@ const struct kh_place_pattern kh_default_places[] = {
         { KH_PLACE_SHIM, 0, "/var/snap/microk8s/common/run/containerd" KH_TASKS, NULL },
         { KH_PLACE_STORAGE, 0, "/run/containers/storage" KH_STORES, KH_GRAPH_ROOT },
 };
-const size_t kh_default_places_n = sizeof(kh_default_places) / sizeof(kh_default_places[0]);
+
+/* What a state root may be, in the order of the default places. */
+static const struct kind {
+        enum kh_place_kind kind;
+        const char *below;
+        const char *graph_root;
+} kinds[KH_STATE_ROOT_PLACES] = {
+        { KH_PLACE_RUNTIME, "", NULL },
+        { KH_PLACE_SHIM, KH_TASKS, NULL },
+        { KH_PLACE_STORAGE, KH_STORES, KH_GRAPH_ROOT },
+};
+
+const char *kh_place_path(struct kh_buf *text, struct kh_span directory, const char *below)
+{
+        const char *path = text->p + text->len;
+
+        kh_buf_span(text, directory);
+        kh_buf_span(text, kh_span_of(below));
+        kh_buf_char(text, '\0');
+        return text->over ? NULL : path;
+}
+
+/* The places of one kind below all the roots. */
+static size_t add_roots(struct kh_place_pattern *ret, const struct kind *kind,
+        const char *const *roots, size_t n, struct kh_buf *text)
+{
+        size_t added = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                struct kh_span root = kh_span_of(roots[i]);
+                const char *path;
+
+                while (root.n > 1 && root.p[root.n - 1] == '/')
+                        root.n--;
+                path = kh_place_path(text, root, kind->below);
+                if (path)
+                        ret[added++] =
+                                (struct kh_place_pattern){ kind->kind, 0, path, kind->graph_root };
+        }
+        return added;
+}
+
+size_t kh_places_with(
+        struct kh_place_pattern *ret, const char *const *roots, size_t n, struct kh_buf *text)
+{
+        size_t added = add_roots(ret, &kinds[0], roots, n, text);
+
+        memcpy(ret + added, kh_default_places, sizeof(kh_default_places));
+        added += KH_DEFAULT_PLACES;
+        for (size_t i = 1; i < KH_STATE_ROOT_PLACES; i++)
+                added += add_roots(ret + added, &kinds[i], roots, n, text);
+        return added;
+}
 
 /* struct linux_dirent64 (getdents(2)); the name is terminated. */
 struct entry {

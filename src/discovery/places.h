@@ -34,9 +34,26 @@ struct kh_place_pattern {
 /* Where root's containers of such a run root have their twin. */
 #define KH_GRAPH_ROOT "/var/lib/containers/storage"
 
+enum {
+        KH_DEFAULT_PLACES = 10,
+        KH_STATE_ROOTS_MAX = 16,
+        KH_STATE_ROOT_PLACES = 3, /* of each state root */
+};
+
 /* Where runc, crun, containerd, Docker, k3s, k0s, MicroK8s, CRI-O and Podman have theirs. */
-extern const struct kh_place_pattern kh_default_places[];
-extern const size_t kh_default_places_n;
+extern const struct kh_place_pattern kh_default_places[KH_DEFAULT_PLACES];
+
+/*
+ * Those, and what lies below the N directories ROOTS, of which each may be a runtime's --root, a
+ * containerd's state directory or the run root of a container storage; what it is shows in what is
+ * there. A place whose path does not fit into TEXT is left out. The number of patterns put into RET,
+ * which point into TEXT.
+ */
+size_t kh_places_with(
+        struct kh_place_pattern *ret, const char *const *roots, size_t n, struct kh_buf *text);
+
+/* The path of a place BELOW a DIRECTORY, behind what is in TEXT; NULL where there is no room left. */
+const char *kh_place_path(struct kh_buf *text, struct kh_span directory, const char *below);
 
 struct kh_place {
         enum kh_place_kind kind;

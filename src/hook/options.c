@@ -21,6 +21,7 @@ const char kh_hook_help[] =
         "  --exempt-namespace NAME   pod namespace never refused (kube-system, kubearmor are)\n"
         "  --listener-command PATH   first word of a listener's container: never refused, and\n"
         "                            told of what ran before it\n"
+        "  --state-root DIR          where else a runtime keeps what that is found in\n"
         "  --deny-runtime-sockets    refuse a container that mounts a runtime's API socket\n"
         "  --log FILE                append what went wrong to FILE (default: syslog)\n"
         "  --test                    mark the event as a test, which no listener takes in\n"
@@ -39,6 +40,7 @@ enum {
         OPT_FAIL_CLOSED,
         OPT_EXEMPT_NAMESPACE,
         OPT_LISTENER_COMMAND,
+        OPT_STATE_ROOT,
         OPT_DENY_RUNTIME_SOCKETS,
         OPT_LOG,
         OPT_TEST,
@@ -56,6 +58,7 @@ static const struct option options[] = {
         { "fail-closed", no_argument, NULL, OPT_FAIL_CLOSED },
         { "exempt-namespace", required_argument, NULL, OPT_EXEMPT_NAMESPACE },
         { "listener-command", required_argument, NULL, OPT_LISTENER_COMMAND },
+        { "state-root", required_argument, NULL, OPT_STATE_ROOT },
         { "deny-runtime-sockets", no_argument, NULL, OPT_DENY_RUNTIME_SOCKETS },
         { "log", required_argument, NULL, OPT_LOG },
         { "test", no_argument, NULL, OPT_TEST },
@@ -71,6 +74,14 @@ static bool add(struct kh_option_list *list, const char *value)
         if (list->n == KH_OPTION_LIST_MAX)
                 return false;
         list->v[list->n++] = kh_span_of(value);
+        return true;
+}
+
+static bool add_state_root(struct kh_hook_options *o, const char *path)
+{
+        if (*path != '/' || o->state_roots_n == KH_STATE_ROOTS_MAX)
+                return false;
+        o->state_roots[o->state_roots_n++] = path;
         return true;
 }
 
@@ -111,6 +122,8 @@ static bool apply(struct kh_hook_options *o, int option, const char *value)
                 return add(&o->exempt_namespaces, value);
         case OPT_LISTENER_COMMAND:
                 return add(&o->listener_commands, value);
+        case OPT_STATE_ROOT:
+                return add_state_root(o, value);
         case OPT_DENY_RUNTIME_SOCKETS:
                 o->deny_runtime_sockets = true;
                 return true;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/span.h"
+#include "discovery/places.h"
 #include "hook/stage.h"
 
 #include <stdint.h>
@@ -29,6 +30,8 @@ struct kh_hook_options {
         uint64_t timeout_ns;
         struct kh_option_list exempt_namespaces;
         struct kh_option_list listener_commands;
+        const char *state_roots[KH_STATE_ROOTS_MAX]; /* of a snapshot */
+        size_t state_roots_n;
         const char *misunderstood; /* the first argument that was passed over, or NULL */
         bool fail_closed;
         bool deny_runtime_sockets;

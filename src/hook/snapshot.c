@@ -70,7 +70,7 @@ void kh_snapshot_start(const struct kh_hook_options *options, uint64_t since)
 {
         char number[21];
         struct kh_buf b = kh_buf_of(number, sizeof(number));
-        const char *argv[] = {
+        const char *argv[10 + 2 * KH_STATE_ROOTS_MAX] = {
                 "kubearmor-hook",
                 "--snapshot",
                 number,
@@ -78,14 +78,20 @@ void kh_snapshot_start(const struct kh_hook_options *options, uint64_t since)
                 options->socket,
                 "--spool",
                 options->spool ? options->spool : "",
-                options->log ? "--log" : NULL,
-                options->log,
-                NULL,
         };
+        size_t n = 7;
         char *const environment[] = { NULL };
         pid_t pid;
         int r;
 
+        for (size_t i = 0; i < options->state_roots_n; i++) {
+                argv[n++] = "--state-root";
+                argv[n++] = options->state_roots[i];
+        }
+        if (options->log) {
+                argv[n++] = "--log";
+                argv[n++] = options->log;
+        }
         kh_buf_u64(&b, since);
         kh_buf_terminate(&b);
         pid = fork();
@@ -236,6 +242,10 @@ static int send_in_time(
         const struct kh_hook_options *options, uint64_t deadline_ns, struct kh_err *err)
 {
         static struct snapshot s;
+        static struct kh_place_pattern
+                places[KH_DEFAULT_PLACES + KH_STATE_ROOT_PLACES * KH_STATE_ROOTS_MAX];
+        static char paths[KH_STATE_ROOT_PLACES * KH_STATE_ROOTS_MAX * PATH_MAX];
+        struct kh_buf text = kh_buf_of(paths, sizeof(paths));
         const struct kh_host host = {
                 .root = KH_OWN_ROOT,
                 .proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC),
@@ -254,7 +264,8 @@ static int send_in_time(
         if (uname(&s.node) == 0)
                 s.request.node_name = kh_span_of(s.node.nodename);
         s.deadline_ns = deadline_ns;
-        kh_discovery_init(&s.discovery, &host, kh_default_places, kh_default_places_n, room);
+        kh_discovery_init(&s.discovery, &host, places,
+                kh_places_with(places, options->state_roots, options->state_roots_n, &text), room);
         while ((pause = send_all(&s))) {
                 if (kh_left_ms(s.deadline_ns) <= pause) {
                         *err = s.err;

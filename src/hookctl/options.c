@@ -56,6 +56,7 @@ static const struct option_text catalogue[] = {
         [KH_OPT_FAIL_CLOSED]    = { 0, "fail-closed", NULL, "the hook's: refuse unannounced" },
         [KH_OPT_EXEMPT_NAMESPACE] = { 0, "exempt-namespace", "NAME", "the hook's (repeatable)" },
         [KH_OPT_LISTENER_COMMAND] = { 0, "listener-command", "PATH", "the hook's (repeatable)" },
+        [KH_OPT_STATE_ROOT] = { 0, "state-root", "DIR", "the hook's (repeatable)" },
         [KH_OPT_DENY_RUNTIME_SOCKETS] = { 0, "deny-runtime-sockets", NULL, "the hook's" },
         [KH_OPT_ROOTLESS]   = { 0,   "rootless", "USER", "his own Podman too (repeatable)" },
         [KH_OPT_DEFAULTS]   = { 0,   "defaults", NULL, "forget options of earlier installs" },

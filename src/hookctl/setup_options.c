@@ -83,6 +83,8 @@ static bool apply_to_hook(enum kh_option_id id, const char *value, struct kh_set
                 return pass_on(o, "--exempt-namespace", value);
         case KH_OPT_LISTENER_COMMAND:
                 return pass_on(o, "--listener-command", value);
+        case KH_OPT_STATE_ROOT:
+                return *value == '/' && pass_on(o, "--state-root", value);
         case KH_OPT_DENY_RUNTIME_SOCKETS:
                 return pass_on(o, "--deny-runtime-sockets", NULL);
         default:

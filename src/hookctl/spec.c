@@ -102,6 +102,7 @@ static const enum kh_option_id options[] = {
         KH_OPT_FAIL_CLOSED,
         KH_OPT_EXEMPT_NAMESPACE,
         KH_OPT_LISTENER_COMMAND,
+        KH_OPT_STATE_ROOT,
         KH_OPT_DENY_RUNTIME_SOCKETS,
         KH_OPT_HELP,
         KH_OPT_END,

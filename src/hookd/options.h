@@ -9,7 +9,6 @@
 
 enum {
         KH_UIDS_MAX = 64, /* of --allow-uid and of --allow-reader */
-        KH_STATE_ROOTS_MAX = 16,
 };
 
 struct kh_options {

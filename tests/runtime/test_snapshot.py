@@ -173,6 +173,22 @@ def test_a_node_where_nothing_runs(engine, view, hook, agent):
 
 
 @ONE_ENGINE
+def test_what_a_runtime_keeps_elsewhere(engine, make, run, view):
+    """The listener's own hook says where; --log stands last, behind all of them."""
+    box = run(make(()))
+    usual, other = (view.path(f"/run/{name}") / box.id for name in (engine.name, "own"))
+    other.parent.mkdir(mode=0o700)
+    usual.rename(other)
+    options = ("--listener-command", "sleep", "--state-root", "/run/nothing", "--state-root", "/run/own",
+               "--log", "/run/hook.log")
+    asking = run(make(STAGES, options=options))
+    with KubeArmor(view.path(SOCKET)) as agent:
+        until(lambda: agent.ready, "the whole snapshot")
+        assert set(agent.containers) == {box.id, asking.id}
+    other.rename(usual)
+
+
+@ONE_ENGINE
 def test_every_message_is_taken_however_large_its_labels(engine, make, run, view, hook, agent):
     snapshot_by_hand(view, hook)
     until(lambda: agent.ready, "it takes containers in")

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
                 perror(root);
                 return 1;
         }
-        kh_discovery_init(&d, &host, kh_default_places, kh_default_places_n, &room);
+        kh_discovery_init(&d, &host, kh_default_places, KH_DEFAULT_PLACES, &room);
         kh_discovery_scan(&d, print, NULL);
         return 0;
 }

@@ -51,12 +51,12 @@ static int make_host(void **state)
                 .cgroupfs = "/sys/fs/cgroup",
         };
         /* The defaults, but our own in place of root's. */
-        assert_in_range(kh_default_places_n, 1, sizeof(places) / sizeof(places[0]));
-        for (size_t i = 0; i < kh_default_places_n; i++) {
+        assert_in_range(KH_DEFAULT_PLACES, 1, sizeof(places) / sizeof(places[0]));
+        for (size_t i = 0; i < KH_DEFAULT_PLACES; i++) {
                 places[i] = kh_default_places[i];
                 places[i].owner = geteuid();
         }
-        kh_discovery_init(&discovery, &host, places, kh_default_places_n, &room);
+        kh_discovery_init(&discovery, &host, places, KH_DEFAULT_PLACES, &room);
         seen_n = 0;
         return 0;
 }

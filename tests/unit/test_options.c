@@ -63,9 +63,13 @@ static void all_of_them(void **state)
         assert_int_equal(o.listener_commands.n, 1);
         assert_false(o.snapshot);
         assert_null(o.misunderstood);
-        PARSE(&o, "--snapshot", "1439056");
+        PARSE(&o, "--snapshot", "1439056", "--state-root", "/a", "--state-root=/b");
         assert_true(o.snapshot);
         assert_int_equal(o.listener_since, 1439056);
+        assert_int_equal(o.state_roots_n, 2);
+        assert_string_equal(o.state_roots[1], "/b");
+        PARSE(&o, "--state-root", "relative");
+        assert_string_equal(o.misunderstood, "--state-root");
 }
 
 /* An old hook under a newer configuration goes on with what it knows. */
