@@ -7,9 +7,15 @@ import signal
 import subprocess
 import tempfile
 
+import pytest
+
 from harness import HANG_S
 
 IMAGE = "localhost/tool"
+
+NEEDS_PODMAN = pytest.mark.skipif(
+    subprocess.run(["sh", "-c", "command -v podman newuidmap"], capture_output=True).returncode,
+    reason="there is no newuidmap for rootless Podman")
 
 _CONFIGURATION = """
 [engine]

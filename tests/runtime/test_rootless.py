@@ -14,7 +14,7 @@ from harness import HOOKD, bundle, observe, on_kernel, until
 from harness.daemon import Daemon
 from harness.node import Node
 from harness.recorder import Recorder
-from harness.rootless import Podman, User
+from harness.rootless import NEEDS_PODMAN, Podman, User
 from harness.runtime import Runtime
 
 ALICE, BOB = 4242, 4243
@@ -24,9 +24,7 @@ MANY = 20000  # entries of a directory
 
 DAC_READ_SEARCH, SYS_PTRACE = 2, 19  # capabilities(7)
 
-pytestmark = pytest.mark.skipif(
-    subprocess.run(["sh", "-c", "command -v podman newuidmap"], capture_output=True).returncode,
-    reason="there is no newuidmap for rootless Podman")
+pytestmark = NEEDS_PODMAN
 
 
 @pytest.fixture

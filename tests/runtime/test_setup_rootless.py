@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Podman of a user other than root, who has asked for it."""
 
-import subprocess
-
 import pytest
 
 from harness import HOOKD, until
 from harness.daemon import Daemon
 from harness.node import Node
-from harness.rootless import IMAGE, Podman, User
+from harness.rootless import IMAGE, NEEDS_PODMAN, Podman, User
 
 UID = 4242
 HOME = "/var/lib/alice"
 
-pytestmark = pytest.mark.skipif(
-    subprocess.run(["sh", "-c", "command -v podman newuidmap"], capture_output=True).returncode,
-    reason="there is no newuidmap for rootless Podman")
+pytestmark = NEEDS_PODMAN
 
 
 @pytest.fixture
