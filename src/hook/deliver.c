@@ -62,7 +62,6 @@ static struct message compose(const struct kh_request *request)
 {
         static char buf[KH_REQUEST_STREAM_MAX];
         struct kh_buf b = kh_buf_of(buf, sizeof(buf));
-
         struct kh_span whole;
 
         kh_request_write(&b, request, KH_REQUEST_WHOLE);
@@ -277,7 +276,7 @@ static int converse(int fd, const struct message *m, int pidfd, uint64_t deadlin
                         return -EPROTO;
                 if (kh_left_ms(deadline_ns) <= NOT_READY_PAUSE_MS)
                         return -ETIMEDOUT;
-                (void)poll(NULL, 0, NOT_READY_PAUSE_MS);
+                kh_pause_ms(NOT_READY_PAUSE_MS);
         }
 }
 

@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -150,7 +149,7 @@ static bool wait_for_turn(int fd, uint64_t deadline_ns)
         while (!lock_turn(fd, TURN_NOW, F_WRLCK)) {
                 if (kh_left_ms(deadline_ns) == 0)
                         return false;
-                (void)poll(NULL, 0, LISTENER_PAUSE_MS);
+                kh_pause_ms(LISTENER_PAUSE_MS);
         }
         return lock_turn(fd, TURN_NEXT, F_UNLCK);
 }
@@ -271,7 +270,7 @@ static int send_in_time(
                         *err = s.err;
                         return s.err.code;
                 }
-                (void)poll(NULL, 0, pause);
+                kh_pause_ms((unsigned)pause);
         }
         return 0;
 }

@@ -166,10 +166,9 @@ static uint64_t watch_entry(struct kh_statedir *s, const struct kh_place *place,
 
 static void put_off(struct kh_statedir *s, struct kh_found *found)
 {
+        const uint32_t owner = found->place->owner;
         char id[KH_LOG_VALUE];
         uint64_t key;
-
-        const uint32_t owner = found->place->owner;
 
         if (s->pending_n == PENDING_MAX || find_pending(s, found->place, found->container.id) ||
                 (owner && count_pending(s, owner) == PENDING_USER_MAX))
